@@ -1,0 +1,110 @@
+/** The refusal: a stable code, where it was seen, and a sentence that helps. */
+
+/** CRITICAL: an attack or a broken promise. HIGH: a model that must not load. INFO: an honest mistake. */
+export type Severity = "CRITICAL" | "HIGH" | "INFO";
+
+/** The audit event that each refusal is recorded as. */
+export type RefusalEvent =
+  | "PathTraversalAttempt"
+  | "IntegrityViolation"
+  | "MalformedModelRejected"
+  | "ResourceLimitViolation"
+  | "ModelLoadFailed";
+
+interface CodeFacts {
+  readonly event: RefusalEvent;
+  readonly severity: Severity;
+  /** True where the same call can succeed later without anyone changing the request. */
+  readonly retriable: boolean;
+}
+
+const critical = (event: RefusalEvent, retriable = false): CodeFacts => ({ event, severity: "CRITICAL", retriable });
+const high = (event: RefusalEvent): CodeFacts => ({ event, severity: "HIGH", retriable: false });
+const info = (retriable = false): CodeFacts => ({ event: "ModelLoadFailed", severity: "INFO", retriable });
+
+/** Every code that a refusal can carry, with its event and severity. Codes are stable: they are never renamed. */
+export const REFUSAL_CODES = {
+  PATH_TRAVERSAL: critical("PathTraversalAttempt"),
+  DIGEST_MISMATCH: critical("IntegrityViolation"),
+  CHANGED_WHILE_READ: critical("IntegrityViolation", true),
+  DIGEST_REQUIRED: high("ModelLoadFailed"),
+  GGUF_NOT_GGUF: high("MalformedModelRejected"),
+  GGUF_UNSUPPORTED_VERSION: high("MalformedModelRejected"),
+  GGUF_BIG_ENDIAN: high("MalformedModelRejected"),
+  GGUF_TRUNCATED: high("MalformedModelRejected"),
+  GGUF_LIMIT_EXCEEDED: high("ResourceLimitViolation"),
+  GGUF_BAD_KEY: high("MalformedModelRejected"),
+  GGUF_DUPLICATE_KEY: high("MalformedModelRejected"),
+  GGUF_BAD_VALUE_TYPE: high("MalformedModelRejected"),
+  GGUF_BAD_ARRAY: high("MalformedModelRejected"),
+  GGUF_BAD_ALIGNMENT: high("MalformedModelRejected"),
+  GGUF_BAD_TENSOR_NAME: high("MalformedModelRejected"),
+  GGUF_DUPLICATE_TENSOR: high("MalformedModelRejected"),
+  GGUF_BAD_SHAPE: high("MalformedModelRejected"),
+  GGUF_BAD_TENSOR_TYPE: high("MalformedModelRejected"),
+  GGUF_BAD_TENSOR_OFFSET: high("MalformedModelRejected"),
+  GGUF_BAD_SPLIT: high("MalformedModelRejected"),
+  GGUF_ENGINE_UNSAFE: high("MalformedModelRejected"),
+  GGUF_NONCONFORMANT: high("MalformedModelRejected"),
+  TOO_LARGE: high("ResourceLimitViolation"),
+  NOT_FOUND: info(),
+  PERMISSION_DENIED: info(),
+  NOT_REGULAR_FILE: info(),
+  IO: info(true),
+  ABORTED: info(true),
+  AUDIT_UNAVAILABLE: { event: "ModelLoadFailed", severity: "CRITICAL", retriable: true },
+  PLATFORM_UNSUPPORTED: info(),
+  INTERNAL: info(),
+} as const satisfies Record<string, CodeFacts>;
+
+/** A stable refusal code, see {@link REFUSAL_CODES} and the README's table. */
+export type ModelLoadErrorCode = keyof typeof REFUSAL_CODES;
+
+/** What a refusal can say beside its code; all of it is safe to log (no file content, no path outside the root). */
+export interface RefusalFacts {
+  readonly message: string;
+  /** Byte offset in the file of what was refused. */
+  readonly offset?: number | undefined;
+  /** Metadata key, tensor name or option that was refused, escaped to printable ASCII. */
+  readonly field?: string | undefined;
+  /** What was promised or allowed: a digest in hex, or a number of bytes. */
+  readonly expected?: string | undefined;
+  /** What was found instead. */
+  readonly actual?: string | undefined;
+  /** SHA-256 of the whole file, where all of it was read. */
+  readonly sha256?: string | undefined;
+  readonly retriable?: boolean | undefined;
+  readonly cause?: unknown;
+}
+
+/** A model was refused. Thrown only after the refusal's audit record is on disk, or `auditError` says why it is not. */
+export class ModelLoadError extends Error {
+  override readonly name: "ModelLoadError" = "ModelLoadError";
+  readonly code: ModelLoadErrorCode;
+  readonly severity: Severity;
+  readonly retriable: boolean;
+  readonly offset?: number;
+  readonly field?: string;
+  readonly expected?: string;
+  readonly actual?: string;
+  readonly sha256?: string;
+  /** Set when the refusal could not be recorded; the refusal stands all the same. */
+  auditError?: Error;
+
+  constructor(code: ModelLoadErrorCode, facts: RefusalFacts) {
+    super(facts.message, facts.cause === undefined ? undefined : { cause: facts.cause });
+    this.code = code;
+    this.severity = REFUSAL_CODES[code].severity;
+    this.retriable = facts.retriable ?? REFUSAL_CODES[code].retriable;
+    if (facts.offset !== undefined) this.offset = facts.offset;
+    if (facts.field !== undefined) this.field = facts.field;
+    if (facts.expected !== undefined) this.expected = facts.expected;
+    if (facts.actual !== undefined) this.actual = facts.actual;
+    if (facts.sha256 !== undefined) this.sha256 = facts.sha256;
+  }
+}
+
+/** Narrows a code that came over the native boundary; an unknown one is a bug and is named as such. */
+export function refusalCode(code: string): ModelLoadErrorCode {
+  return Object.hasOwn(REFUSAL_CODES, code) ? (code as ModelLoadErrorCode) : "INTERNAL";
+}

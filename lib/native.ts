@@ -1,0 +1,208 @@
+/**
+ * The addon's surface and its loader.
+ *
+ * The library is found by a fixed name beside this module or in the platform's own package, never by the
+ * environment: a variable that names a library to load would be a way around the gate.
+ */
+import { createRequire } from "node:module";
+
+export interface NativePolicy {
+  readonly strict: boolean;
+  readonly engineSafety: boolean;
+  readonly limits: NativeLimits;
+}
+
+/** Limits of the parser, in the order of the README's table; absent means the default. */
+export interface NativeLimits {
+  readonly headerBytes?: number;
+  readonly metadataPairs?: number;
+  readonly tensors?: number;
+  readonly arrayElements?: number;
+  readonly stringBytes?: number;
+  readonly chatTemplateBytes?: number;
+  readonly keyBytes?: number;
+  readonly alignment?: number;
+  readonly indexBytes?: number;
+}
+
+export interface NativeAsk {
+  readonly path: Uint8Array;
+  readonly sha256?: string;
+  readonly maxBytes?: number;
+  readonly policy: NativePolicy;
+}
+
+export interface NativeFacts {
+  readonly sizeBytes: number;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  readonly links: number;
+}
+
+export interface NativeRefusal {
+  readonly code: string;
+  readonly message: string;
+  readonly retriable: boolean;
+  readonly offset?: number;
+  readonly field?: string;
+  readonly expected?: string;
+  readonly actual?: string;
+  readonly sha256?: string;
+  readonly facts?: NativeFacts;
+}
+
+export interface NativeFinding {
+  readonly rule: number;
+  readonly message: string;
+  readonly offset?: number;
+  readonly field?: string;
+}
+
+export interface NativeSummary {
+  readonly version: number;
+  readonly alignment: number;
+  readonly metadataCount: number;
+  readonly tensorCount: number;
+  readonly headerBytes: number;
+  readonly dataOffset: number;
+  readonly fileBytes: number;
+  readonly architecture?: string;
+  readonly split?: { readonly index: number; readonly count: number; readonly tensors?: number };
+  readonly findings: NativeFinding[];
+  readonly findingCount: number;
+}
+
+export interface NativeTensor {
+  readonly name: string;
+  readonly type: string;
+  readonly shape: bigint[];
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export type NativeScalar = number | bigint | boolean | string;
+export type NativeArray =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Uint32Array
+  | Int32Array
+  | Float32Array
+  | Float64Array
+  | BigUint64Array
+  | BigInt64Array
+  | boolean[]
+  | string[];
+
+export interface NativeGguf {
+  summary(): NativeSummary;
+  keys(): string[];
+  /** Type names as ggml writes them: `u32`, `str`, `arr[str]`; `length` is 1 for scalars. */
+  describe(key: string): { readonly type: string; readonly length: number; readonly offset: number } | null;
+  value(key: string): NativeScalar | NativeArray | null;
+  tensors(first: number, count: number): NativeTensor[];
+  tensorNamed(name: string): NativeTensor | null;
+}
+
+export interface NativeModel {
+  fd(): number;
+  gguf(): NativeGguf;
+  /** Closes the descriptor; a second call does nothing. */
+  close(): void;
+}
+
+export interface NativeVerdict {
+  readonly refusal?: NativeRefusal;
+  readonly model?: NativeModel;
+  readonly gguf?: NativeGguf;
+  readonly facts?: NativeFacts;
+  readonly sha256?: string;
+}
+
+export interface NativeControl {
+  cancel(): void;
+  bytesDone(): number;
+  bytesTotal(): number;
+}
+
+export interface NativeRoot {
+  path(): string;
+  load(ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
+  inspect(ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
+  close(): void;
+}
+
+export interface NativeBytesPass {
+  /** Copies as much of `bytes` as there is room for and returns how much that was; never blocks. */
+  offer(bytes: Uint8Array): number;
+  /** Resolves when there is room again, or the pass has ended. */
+  room(): Promise<void>;
+  finish(): Promise<NativeVerdict>;
+}
+
+export interface NativeLock {
+  release(): void;
+}
+
+export interface Native {
+  version(): string;
+  /** What this build runs on and with. */
+  about(): { readonly supported: boolean; readonly sha256: string; readonly containment: string };
+  /** Opens the folder that every path must stay beneath. */
+  openRoot(path: Uint8Array): { readonly root?: NativeRoot; readonly refusal?: NativeRefusal };
+  newControl(): NativeControl;
+  startBytes(totalBytes: number, sha256: string | undefined, policy: NativePolicy, control: NativeControl): NativeBytesPass;
+  /** Exclusive advisory lock (flock) on a file that is created where missing; null when somebody else holds it. */
+  lockFile(path: string): NativeLock | null;
+  /** Syncs the descriptor's file once more when this environment (thread or process) is torn down. */
+  syncAtExit(fd: number): NativeLock;
+}
+
+/** Names of the native exports; a test holds them equal to what the binary exports. */
+export const NATIVE_EXPORTS: readonly (keyof Native)[] = [
+  "about",
+  "lockFile",
+  "newControl",
+  "openRoot",
+  "startBytes",
+  "syncAtExit",
+  "version",
+];
+
+const require = createRequire(import.meta.url);
+const { version } = require("../package.json") as { version: string };
+
+/** The version of this package; the addon must be of exactly this one. */
+export const VERSION: string = version;
+
+/** The one native library of this process. */
+export const native: Native = open();
+
+function open(): Native {
+  const target = `${process.platform}-${process.arch}${libc()}`;
+  const failures: unknown[] = [];
+  for (const place of [`../dist/model-loader.${target}.node`, `model-loader-${target}`]) {
+    try {
+      return ofThisVersion(require(place) as Native, place);
+    } catch (failure) {
+      failures.push(failure);
+    }
+  }
+  throw new AggregateError(
+    failures,
+    `model-loader has no native library for ${target}. In a checkout, build it with: node scripts/build.mjs`,
+  );
+}
+
+/** Two versions side by side would judge by one set of rules and report by another. */
+function ofThisVersion(found: Native, place: string): Native {
+  if (found.version() === VERSION) return found;
+  throw new Error(`${place} is version ${found.version()}, but this package is ${VERSION}; rebuild or reinstall it`);
+}
+
+function libc(): string {
+  if (process.platform !== "linux") return "";
+  const header = (process.report.getReport() as { header: { glibcVersionRuntime?: string } }).header;
+  return header.glibcVersionRuntime === undefined ? "-musl" : "-gnu";
+}

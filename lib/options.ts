@@ -1,0 +1,255 @@
+/** Options from outside, parsed once: what leaves this file is typed, bounded and complete. */
+import { fileURLToPath } from "node:url";
+import type { Registry } from "prom-client";
+import type { AuditLog } from "./audit/log.ts";
+import type { NativeLimits, NativePolicy } from "./native.ts";
+
+/** Parser limits; absent ones keep their default (README, "Limits"). Counts and bytes are whole numbers. */
+export interface GgufLimits {
+  readonly headerBytes?: number | undefined;
+  readonly metadataPairs?: number | undefined;
+  readonly tensors?: number | undefined;
+  readonly arrayElements?: number | undefined;
+  readonly stringBytes?: number | undefined;
+  readonly chatTemplateBytes?: number | undefined;
+  readonly keyBytes?: number | undefined;
+  readonly alignment?: number | undefined;
+  readonly indexBytes?: number | undefined;
+}
+
+/** Where diagnostics go; pino's and console's loggers fit. */
+export interface Logger {
+  error(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+/** What one judgement can be asked for; given to the loader it is the default of every call. */
+export interface JudgeOptions {
+  /** Refuse what breaks the format's text but not the engines (README, "Findings"). Default false. */
+  readonly strict?: boolean | undefined;
+  /** Refuse well-formed files that are known to abort or corrupt the engine. Default true. */
+  readonly engineSafety?: boolean | undefined;
+  /** Refuse when no expected digest is given. Default false. */
+  readonly requireDigest?: boolean | undefined;
+  /** Refuse larger files before reading them. Default: no limit. */
+  readonly maxBytes?: number | undefined;
+}
+
+export interface LoaderOptions extends JudgeOptions {
+  /** The folder that every model must lie in. */
+  readonly root: string | URL;
+  /** The trail that every decision is written to before the caller sees it; "disabled" says that none is wanted. */
+  readonly audit?: AuditLog | "disabled" | undefined;
+  /** A prom-client Registry; it carries the audit counters too. */
+  readonly registry?: Registry | undefined;
+  /** What to do with a good model whose load cannot be recorded. Default "refuse". */
+  readonly onAuditFailure?: "refuse" | "continue" | undefined;
+  /** Files read at once; further loads wait in line. Default 4. */
+  readonly concurrency?: number | undefined;
+  readonly limits?: GgufLimits | undefined;
+}
+
+/** Who asks, on whose behalf, and how to stop or watch it. */
+export interface CallOptions extends JudgeOptions {
+  /** Expected SHA-256 of the whole file: 64 hex digits. */
+  readonly sha256?: string | undefined;
+  /** Who asked; recorded. */
+  readonly actor?: string | undefined;
+  /** Ties the record to a request; recorded. */
+  readonly correlationId?: string | undefined;
+  /** Trace id; recorded. */
+  readonly traceId?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Called at most 20 times a second, and once at the end. */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+export interface Progress {
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+export type ModelPath = string | Uint8Array | URL;
+
+export interface ParsedLoader {
+  readonly root: Uint8Array;
+  readonly audit: AuditLog | undefined;
+  readonly auditChosen: boolean;
+  readonly registry: Registry | undefined;
+  readonly onAuditFailure: "refuse" | "continue";
+  readonly concurrency: number;
+  readonly judge: ParsedJudge;
+}
+
+export interface ParsedJudge {
+  readonly policy: NativePolicy;
+  readonly requireDigest: boolean;
+  readonly maxBytes: number | undefined;
+}
+
+export interface ParsedCall {
+  readonly judge: ParsedJudge;
+  readonly sha256: string | undefined;
+  readonly actor: string | undefined;
+  readonly correlationId: string | undefined;
+  readonly traceId: string | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly onProgress: ((progress: Progress) => void) | undefined;
+}
+
+const CONCURRENCY_DEFAULT = 4;
+const CONCURRENCY_MAX = 64;
+
+const LOADER_NAMES = new Set([
+  "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", "strict", "engineSafety", "requireDigest", "maxBytes",
+]);
+const CALL_NAMES = new Set([
+  "sha256", "actor", "correlationId", "traceId", "signal", "onProgress", "strict", "engineSafety", "requireDigest", "maxBytes",
+]);
+const LIMIT_NAMES = [
+  "headerBytes", "metadataPairs", "tensors", "arrayElements", "stringBytes", "chatTemplateBytes", "keyBytes", "alignment", "indexBytes",
+] as const satisfies readonly (keyof GgufLimits)[];
+
+type Bag = Readonly<Record<string, unknown>>;
+
+/** @throws TypeError or RangeError that names the option; nothing was opened. */
+export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
+  const bag = bagOf(given, "ModelLoader.open", LOADER_NAMES);
+  const judge = { policy: { strict: false, engineSafety: true, limits: limitsOf(bag["limits"]) }, requireDigest: false, maxBytes: undefined };
+  return {
+    root: folderBytes(bag["root"]),
+    audit: auditOf(bag["audit"]),
+    auditChosen: bag["audit"] !== undefined,
+    registry: registryOf(bag["registry"]),
+    onAuditFailure: oneOf(bag["onAuditFailure"] ?? "refuse", "onAuditFailure", ["refuse", "continue"]),
+    concurrency: whole(bag["concurrency"] ?? CONCURRENCY_DEFAULT, "concurrency", 1, CONCURRENCY_MAX),
+    judge: judgeOf(bag, judge),
+  };
+}
+
+/** @throws TypeError or RangeError that names the option; nothing was opened. */
+export function parseCallOptions(given: CallOptions | undefined, defaults: ParsedJudge): ParsedCall {
+  const bag = bagOf(given ?? {}, "options", CALL_NAMES);
+  return {
+    judge: judgeOf(bag, defaults),
+    sha256: digestOf(bag["sha256"]),
+    actor: optional(bag["actor"], "actor", "string"),
+    correlationId: optional(bag["correlationId"], "correlationId", "string"),
+    traceId: optional(bag["traceId"], "traceId", "string"),
+    signal: signalOf(bag["signal"]),
+    onProgress: optional(bag["onProgress"], "onProgress", "function"),
+  };
+}
+
+/**
+ * The path's bytes, exactly as they go to the kernel.
+ * @throws TypeError when it is no path at all.
+ */
+export function pathBytes(path: unknown): Uint8Array {
+  if (typeof path === "string") return Buffer.from(path, "utf8");
+  // A copy: the caller may write to its buffer while the load is waiting.
+  if (path instanceof Uint8Array) return Uint8Array.from(path);
+  if (path instanceof URL) return Buffer.from(fileURLToPath(path), "utf8");
+  throw new TypeError(`path must be a string, a Buffer or a file: URL, not ${kindOf(path)}`);
+}
+
+function judgeOf(bag: Bag, defaults: ParsedJudge): ParsedJudge {
+  return {
+    policy: {
+      strict: optional(bag["strict"], "strict", "boolean") ?? defaults.policy.strict,
+      engineSafety: optional(bag["engineSafety"], "engineSafety", "boolean") ?? defaults.policy.engineSafety,
+      limits: defaults.policy.limits,
+    },
+    requireDigest: optional(bag["requireDigest"], "requireDigest", "boolean") ?? defaults.requireDigest,
+    maxBytes: optionalWhole(bag["maxBytes"], "maxBytes") ?? defaults.maxBytes,
+  };
+}
+
+function limitsOf(given: unknown): NativeLimits {
+  if (given === undefined) return {};
+  const bag = bagOf(given, "limits", new Set<string>(LIMIT_NAMES));
+  const limits: Record<string, number> = {};
+  for (const name of LIMIT_NAMES) {
+    if (bag[name] !== undefined) limits[name] = whole(bag[name], `limits.${name}`, 1, Number.MAX_SAFE_INTEGER);
+  }
+  return limits;
+}
+
+/** A misspelt option must not silently fall back to a default: it may be the one that keeps attackers out. */
+function bagOf(given: unknown, name: string, known: ReadonlySet<string>): Bag {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new TypeError(`${name} must be an object, not ${kindOf(given)}`);
+  }
+  for (const key of Object.keys(given)) {
+    if (!known.has(key)) throw new TypeError(`${name} has no option ${JSON.stringify(key)}; known: ${[...known].join(", ")}`);
+  }
+  return given as Bag;
+}
+
+function folderBytes(root: unknown): Uint8Array {
+  if (typeof root === "string" && root !== "") return Buffer.from(root, "utf8");
+  if (root instanceof URL) return Buffer.from(fileURLToPath(root), "utf8");
+  throw new TypeError("root must be the path of the folder that models must lie in");
+}
+
+function auditOf(audit: unknown): AuditLog | undefined {
+  if (audit === undefined || audit === "disabled") return undefined;
+  if (hasMethods(audit, ["emit", "emitSync", "flush", "attachMetrics"])) return audit as unknown as AuditLog;
+  throw new TypeError('audit must be an AuditLog (await AuditLog.open(folder)) or "disabled"');
+}
+
+function registryOf(registry: unknown): Registry | undefined {
+  if (registry === undefined) return undefined;
+  if (hasMethods(registry, ["registerMetric", "getSingleMetric"])) return registry as unknown as Registry;
+  throw new TypeError("registry must be a prom-client Registry");
+}
+
+function hasMethods(value: unknown, names: readonly string[]): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return names.every((name) => typeof (value as Bag)[name] === "function");
+}
+
+function digestOf(sha256: unknown): string | undefined {
+  if (sha256 === undefined) return undefined;
+  if (typeof sha256 !== "string") throw new TypeError(`sha256 must be a string of 64 hex digits, not ${kindOf(sha256)}`);
+  if (!/^[0-9a-f]{64}$/iu.test(sha256)) throw new TypeError(`sha256 must be 64 hex digits, and this has ${sha256.length} characters`);
+  return sha256.toLowerCase();
+}
+
+function signalOf(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw new TypeError(`signal must be an AbortSignal, not ${kindOf(signal)}`);
+}
+
+interface Kinds {
+  string: string;
+  boolean: boolean;
+  function: (progress: Progress) => void;
+}
+
+function optional<K extends keyof Kinds>(value: unknown, name: string, kind: K): Kinds[K] | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== kind) throw new TypeError(`${name} must be a ${kind}, not ${kindOf(value)}`);
+  return value as Kinds[K];
+}
+
+function optionalWhole(value: unknown, name: string): number | undefined {
+  return value === undefined ? undefined : whole(value, name, 0, Number.MAX_SAFE_INTEGER);
+}
+
+function whole(value: unknown, name: string, least: number, most: number): number {
+  if (typeof value !== "number") throw new TypeError(`${name} must be a number, not ${kindOf(value)}`);
+  if (Number.isInteger(value) && value >= least && value <= most) return value;
+  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, not ${value}`);
+}
+
+function oneOf<T extends string>(value: unknown, name: string, allowed: readonly T[]): T {
+  if (allowed.includes(value as T)) return value as T;
+  throw new TypeError(`${name} must be one of ${allowed.map((one) => JSON.stringify(one)).join(", ")}`);
+}
+
+/** Names a value's kind without printing it: it may be hostile, huge or throw when read. */
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  return Array.isArray(value) ? "an array" : typeof value;
+}
