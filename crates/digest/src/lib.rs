@@ -1,1 +1,10 @@
-//! digest
+//! Digests of model bytes: one SHA-256 stream, the digest's own type, and the name of the
+//! instructions that compute it on this machine.
+
+#![forbid(unsafe_code)]
+
+mod sha256;
+mod sha256_digest;
+
+pub use sha256::{Sha256, sha256_implementation};
+pub use sha256_digest::{BadDigest, Sha256Digest};
