@@ -27,7 +27,7 @@ export const REFUSAL_CODES = {
   PATH_TRAVERSAL: critical("PathTraversalAttempt"),
   DIGEST_MISMATCH: critical("IntegrityViolation"),
   CHANGED_WHILE_READ: critical("IntegrityViolation", true),
-  DIGEST_REQUIRED: high("ModelLoadFailed"),
+  DIGEST_REQUIRED: info(),
   GGUF_NOT_GGUF: high("MalformedModelRejected"),
   GGUF_UNSUPPORTED_VERSION: high("MalformedModelRejected"),
   GGUF_BIG_ENDIAN: high("MalformedModelRejected"),

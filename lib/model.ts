@@ -1,6 +1,6 @@
 /** A verified model: the open descriptor of the very file that was judged, and what was found in it. */
 import type { GgufView } from "./gguf-view.ts";
-import type { NativeModel } from "./native.ts";
+import type { ModelLife } from "./model-life.ts";
 
 /** What a model knows from the pass that verified it. */
 export interface ModelFacts {
@@ -8,34 +8,23 @@ export interface ModelFacts {
   readonly sizeBytes: number;
   readonly digestExpected: boolean;
   readonly gguf: GgufView;
-  /** Set only under `onAuditFailure: "continue"`: why this load is not in the trail. */
-  readonly auditError?: Error | undefined;
-}
-
-/** Writes the end of a model's life to the trail. @internal */
-export interface UnloadRecorder {
-  unloaded(model: Model): Promise<void>;
-  unloadedSync(model: Model): void;
+  readonly auditError: Error | undefined;
 }
 
 export class Model implements AsyncDisposable, Disposable {
   /** SHA-256 of the whole file in lower-case hex, computed from the bytes that were judged. */
   readonly sha256: string;
   readonly sizeBytes: number;
-  /** True when the caller had promised a digest and it was this one. */
+  /** True when the caller had promised a digest, and it was this one. */
   readonly digestExpected: boolean;
   readonly gguf: GgufView;
+  /** Set only under `onAuditFailure: "continue"`: why this load is not in the trail. */
   readonly auditError: Error | undefined;
-  readonly #native: NativeModel;
-  readonly #recorder: UnloadRecorder;
-  readonly #fd: number;
-  #disposed = false;
+  readonly #life: ModelLife;
 
   /** @internal Made by the loader alone, from a verdict. */
-  constructor(held: NativeModel, facts: ModelFacts, recorder: UnloadRecorder) {
-    this.#native = held;
-    this.#recorder = recorder;
-    this.#fd = held.fd();
+  constructor(life: ModelLife, facts: ModelFacts) {
+    this.#life = life;
     this.sha256 = facts.sha256;
     this.sizeBytes = facts.sizeBytes;
     this.digestExpected = facts.digestExpected;
@@ -48,30 +37,23 @@ export class Model implements AsyncDisposable, Disposable {
     return `/proc/self/fd/${this.fd}`;
   }
 
-  /** The read-only descriptor, closed at disposal. @throws Error after disposal: its number may by then mean another file. */
+  /** The read-only descriptor. @throws Error after disposal: the number may by then mean another file. */
   get fd(): number {
-    if (!this.#disposed) return this.#fd;
+    if (!this.#life.ended) return this.#life.fd;
     throw Object.assign(new Error("this model was disposed; load it again"), { code: "MODEL_DISPOSED" });
   }
 
   get disposed(): boolean {
-    return this.#disposed;
+    return this.#life.ended;
   }
 
   /** Closes the descriptor and records the unloading durably. A second call does nothing. */
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#close()) await this.#recorder.unloaded(this);
+    await this.#life.end("disposed");
   }
 
   /** The same, blocking. */
   [Symbol.dispose](): void {
-    if (this.#close()) this.#recorder.unloadedSync(this);
-  }
-
-  #close(): boolean {
-    if (this.#disposed) return false;
-    this.#disposed = true;
-    this.#native.close();
-    return true;
+    this.#life.endSync("disposed");
   }
 }

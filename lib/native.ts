@@ -26,7 +26,6 @@ export interface NativeLimits {
 }
 
 export interface NativeAsk {
-  readonly path: Uint8Array;
   readonly sha256?: string;
   readonly maxBytes?: number;
   readonly policy: NativePolicy;
@@ -127,9 +126,8 @@ export interface NativeControl {
 }
 
 export interface NativeRoot {
-  path(): string;
-  load(ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
-  inspect(ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
+  load(path: Uint8Array, ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
+  inspect(path: Uint8Array, ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
   close(): void;
 }
 

@@ -146,11 +146,26 @@ export function parseCallOptions(given: CallOptions | undefined, defaults: Parse
  * @throws TypeError when it is no path at all.
  */
 export function pathBytes(path: unknown): Uint8Array {
-  if (typeof path === "string") return Buffer.from(path, "utf8");
+  if (typeof path === "string") return stringBytes(path);
   // A copy: the caller may write to its buffer while the load is waiting.
   if (path instanceof Uint8Array) return Uint8Array.from(path);
   if (path instanceof URL) return Buffer.from(fileURLToPath(path), "utf8");
   throw new TypeError(`path must be a string, a Buffer or a file: URL, not ${kindOf(path)}`);
+}
+
+/**
+ * UTF-8, with lone surrogates as their own three bytes (WTF-8). No file system name holds those, so such a path is
+ * refused and recorded as it was given, and can neither open the name with U+FFFD in it nor slip past the record.
+ */
+function stringBytes(path: string): Uint8Array {
+  if (!/\p{Surrogate}/u.test(path)) return Buffer.from(path, "utf8");
+  return Buffer.concat(path.split(/(\p{Surrogate})/u).map((part) => loneSurrogate(part) ?? Buffer.from(part, "utf8")));
+}
+
+function loneSurrogate(part: string): Buffer | undefined {
+  const unit = part.codePointAt(0) ?? 0;
+  if (part.length !== 1 || unit < 0xd800 || unit > 0xdfff) return undefined;
+  return Buffer.from([0xe0 | (unit >> 12), 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f)]);
 }
 
 function judgeOf(bag: Bag, defaults: ParsedJudge): ParsedJudge {

@@ -1,1 +1,84 @@
-//! node
+//! The Node binding: export table, threads and conversions. Knows no algorithm.
+//!
+//! Plain values come in, one opaque handle goes out. A refusal crosses as data; only a bug crosses as an error.
+
+mod bytes_pass;
+mod control;
+mod lock;
+mod metadata;
+mod model;
+mod policy;
+mod root;
+mod sync_at_exit;
+mod thread;
+mod verdict;
+
+use napi::bindgen_prelude::Result;
+use napi_derive::napi;
+
+use bytes_pass::NativeBytesPass;
+use control::NativeControl;
+use lock::NativeLock;
+use policy::Policy;
+use root::Opened;
+use sync_at_exit::NativeSyncAtExit;
+
+/// The version that the JavaScript side compares with its own.
+#[napi]
+pub fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+/// What this build runs on and with.
+#[napi(object, object_from_js = false)]
+pub struct About {
+    /// False where no containment is implemented: there every load is refused.
+    pub supported: bool,
+    /// The SHA-256 implementation that this processor gets.
+    pub sha256: &'static str,
+    /// How a path is held beneath the root.
+    pub containment: &'static str,
+}
+
+#[napi]
+pub fn about() -> About {
+    About {
+        supported: verify::supported(),
+        sha256: digest::sha256_implementation(),
+        containment: verify::containment(),
+    }
+}
+
+/// Opens the folder that every path must stay beneath.
+#[napi(catch_unwind)]
+pub fn open_root(path: &[u8]) -> Opened {
+    root::open(path)
+}
+
+#[napi]
+pub fn new_control() -> NativeControl {
+    NativeControl::default()
+}
+
+/// Starts a pass over bytes that JavaScript pushes.
+#[napi(catch_unwind)]
+pub fn start_bytes(
+    total_bytes: i64,
+    sha256: Option<String>,
+    policy: Policy,
+    control: &NativeControl,
+) -> Result<NativeBytesPass> {
+    bytes_pass::start(total_bytes, sha256.as_deref(), policy, control)
+}
+
+/// Takes an exclusive advisory lock on a file, made where it is missing; null when somebody else holds it.
+#[napi(catch_unwind)]
+pub fn lock_file(path: String) -> Result<Option<NativeLock>, String> {
+    lock::take(&path)
+}
+
+/// Syncs the descriptor's file once more when this environment is torn down.
+#[napi(catch_unwind)]
+pub fn sync_at_exit(env: napi::Env, fd: i32) -> Result<NativeSyncAtExit> {
+    sync_at_exit::register(env, fd)
+}

@@ -1,0 +1,120 @@
+//! A verdict as plain values: what was refused and why, or what was accepted.
+
+use napi::bindgen_prelude::{BigInt, Error, Result};
+use napi_derive::napi;
+
+use crate::control::saturating;
+use crate::model::{NativeGguf, NativeModel};
+
+#[napi(object, object_from_js = false)]
+#[derive(Default)]
+pub struct Verdict {
+    pub refusal: Option<Refusal>,
+    pub model: Option<NativeModel>,
+    pub gguf: Option<NativeGguf>,
+    pub facts: Option<Facts>,
+    pub sha256: Option<String>,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct Refusal {
+    pub code: &'static str,
+    pub message: String,
+    pub retriable: bool,
+    pub offset: Option<i64>,
+    pub field: Option<String>,
+    pub expected: Option<String>,
+    pub actual: Option<String>,
+    pub sha256: Option<String>,
+    pub facts: Option<Facts>,
+}
+
+/// Which file it was.
+#[napi(object, object_from_js = false)]
+pub struct Facts {
+    pub size_bytes: i64,
+    pub dev: BigInt,
+    pub ino: BigInt,
+    pub links: i64,
+}
+
+impl From<&verify::FileFacts> for Facts {
+    fn from(facts: &verify::FileFacts) -> Self {
+        Self {
+            size_bytes: saturating(facts.size),
+            dev: facts.dev.into(),
+            ino: facts.ino.into(),
+            links: saturating(facts.nlink),
+        }
+    }
+}
+
+impl From<verify::Refusal> for Refusal {
+    fn from(refusal: verify::Refusal) -> Self {
+        Self {
+            code: refusal.code.as_str(),
+            message: refusal.message,
+            retriable: refusal.retriable,
+            offset: refusal.offset.map(saturating),
+            field: refusal.field,
+            expected: refusal.expected,
+            actual: refusal.actual,
+            sha256: refusal.sha256.map(|digest| digest.to_string()),
+            facts: refusal.facts.as_ref().map(Facts::from),
+        }
+    }
+}
+
+impl From<verify::Refusal> for Verdict {
+    fn from(refusal: verify::Refusal) -> Self {
+        Self { refusal: Some(refusal.into()), ..Self::default() }
+    }
+}
+
+impl From<verify::Verified> for Verdict {
+    fn from(verified: verify::Verified) -> Self {
+        Self {
+            gguf: Some(NativeGguf::new(verified.header())),
+            facts: Some(verified.facts().into()),
+            sha256: Some(verified.sha256().to_string()),
+            model: Some(NativeModel::new(verified)),
+            refusal: None,
+        }
+    }
+}
+
+impl From<verify::VerifiedBytes> for Verdict {
+    fn from(verified: verify::VerifiedBytes) -> Self {
+        Self {
+            gguf: Some(NativeGguf::new(&verified.header)),
+            sha256: Some(verified.sha256.to_string()),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<verify::Inspected> for Verdict {
+    fn from(inspected: verify::Inspected) -> Self {
+        Self {
+            gguf: Some(NativeGguf::new(&inspected.header)),
+            facts: Some((&inspected.facts).into()),
+            ..Self::default()
+        }
+    }
+}
+
+impl<T: Into<Self>> From<std::result::Result<T, verify::Refusal>> for Verdict {
+    fn from(outcome: std::result::Result<T, verify::Refusal>) -> Self {
+        match outcome {
+            Ok(accepted) => accepted.into(),
+            Err(refusal) => refusal.into(),
+        }
+    }
+}
+
+/// The digest that the caller promised.
+pub(crate) fn expected_digest(hex: Option<&str>) -> Result<Option<digest::Sha256Digest>> {
+    hex.map(digest::Sha256Digest::from_hex)
+        .transpose()
+        .map_err(|bad| Error::from_reason(format!("sha256: {bad}")))
+}

@@ -1,0 +1,120 @@
+/** Writes decisions to the trail: a refusal before it is thrown, an acceptance before the model is handed over. */
+import type { AuditEvent } from "./audit/events.ts";
+import type { AuditLog } from "./audit/log.ts";
+import type { Call } from "./call.ts";
+import { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
+import type { NativeFacts, NativeVerdict } from "./native.ts";
+
+/** Where decisions are written, and what happens when they cannot be. */
+export interface Judge {
+  readonly audit: AuditLog | undefined;
+  readonly onAuditFailure: "refuse" | "continue";
+}
+
+/** Records a refusal. It stays a refusal: what goes wrong here is attached to it, never thrown in its place. */
+export async function recordRefusal(judge: Judge, call: Call, error: ModelLoadError, facts: NativeFacts | undefined): Promise<void> {
+  try {
+    await judge.audit?.emit(refusalEvent(call, error, facts));
+  } catch (failure) {
+    error.auditError = asError(failure);
+  }
+}
+
+/**
+ * Records an accepted model.
+ * @returns the failure that the policy lets pass, if any
+ * @throws ModelLoadError AUDIT_UNAVAILABLE where an unrecorded load must not happen
+ */
+export async function recordAcceptance(judge: Judge, call: Call, verdict: NativeVerdict): Promise<Error | undefined> {
+  try {
+    await judge.audit?.emit(acceptanceEvent(call, verdict));
+    return undefined;
+  } catch (failure) {
+    if (judge.onAuditFailure === "continue") return asError(failure);
+    throw auditUnavailable(asError(failure));
+  }
+}
+
+/** The unloading's record, less how it came about. */
+export function unloadedEvent(call: Call, verdict: NativeVerdict): Omit<AuditEvent, "details"> {
+  return {
+    ...envelope(call),
+    type: "ModelUnloaded",
+    action: "model.unload",
+    outcome: "info",
+    target: target(call, verdict.facts, verdict.sha256),
+  };
+}
+
+function auditUnavailable(failure: Error): ModelLoadError {
+  const message = "the model is good, but its load could not be recorded, and an unrecorded load must not happen; " +
+    'mend the audit folder, or open the loader with onAuditFailure: "continue"';
+  const error = new ModelLoadError("AUDIT_UNAVAILABLE", { message, cause: failure });
+  error.auditError = failure;
+  return error;
+}
+
+function refusalEvent(call: Call, error: ModelLoadError, facts: NativeFacts | undefined): AuditEvent {
+  const { event, severity } = REFUSAL_CODES[error.code];
+  const { message, offset, field, expected, actual } = error;
+  return {
+    ...envelope(call),
+    type: event,
+    severity,
+    outcome: severity === "INFO" ? "failed" : "denied",
+    reason: error.code,
+    target: target(call, facts, error.sha256),
+    details: { message, offset, field, expected, actual, ...circumstances(call) },
+  };
+}
+
+function acceptanceEvent(call: Call, verdict: NativeVerdict): AuditEvent {
+  const summary = verdict.gguf?.summary();
+  return {
+    ...envelope(call),
+    type: "ModelLoaded",
+    outcome: "allowed",
+    target: {
+      ...target(call, verdict.facts, verdict.sha256),
+      ...(summary === undefined ? {} : { ggufVersion: summary.version }),
+      ...(summary?.architecture === undefined ? {} : { architecture: summary.architecture }),
+    },
+    details: { findings: summary?.findingCount, ...circumstances(call) },
+  };
+}
+
+/** The policy that the decision was made under, without which a record does not say what was promised, and the time it took. */
+function circumstances(call: Call): NonNullable<AuditEvent["details"]> {
+  const { policy, requireDigest, maxBytes } = call.options.judge;
+  return {
+    strict: policy.strict,
+    engineSafety: policy.engineSafety,
+    requireDigest,
+    maxBytes,
+    durationMs: Math.round(call.seconds * 1e6) / 1e3,
+  };
+}
+
+function envelope(call: Call): Pick<AuditEvent, "action" | "actor" | "correlationId" | "traceId"> {
+  const { actor, correlationId, traceId } = call.options;
+  return {
+    action: `model.${call.action}`,
+    ...(actor === undefined ? {} : { actor }),
+    ...(correlationId === undefined ? {} : { correlationId }),
+    ...(traceId === undefined ? {} : { traceId }),
+  };
+}
+
+function target(call: Call, facts: NativeFacts | undefined, sha256: string | undefined): NonNullable<AuditEvent["target"]> {
+  const expected = call.options.sha256;
+  return {
+    ...(call.path === undefined ? {} : { path: call.path }),
+    ...(facts === undefined ? {} : { sizeBytes: facts.sizeBytes, dev: facts.dev, ino: facts.ino }),
+    ...(sha256 === undefined ? {} : { sha256 }),
+    ...(expected === undefined ? {} : { expectedSha256: expected }),
+  };
+}
+
+function asError(failure: unknown): Error {
+  return failure instanceof Error ? failure : new Error(String(failure));
+}

@@ -1,0 +1,269 @@
+/** The gate: a path or a buffer goes in, a verified model or a recorded refusal comes out. */
+import { pushBytes, sizeOf } from "./bytes.ts";
+import type { BytesLike } from "./bytes.ts";
+import { Call } from "./call.ts";
+import { ModelLoadError, refusalCode } from "./errors.ts";
+import type { ModelLoadErrorCode } from "./errors.ts";
+import { GgufView } from "./gguf-view.ts";
+import { recordAcceptance, recordRefusal, unloadedEvent } from "./judgement.ts";
+import { loaderMetrics, NO_METRICS } from "./metrics.ts";
+import type { Action, LoaderMetrics } from "./metrics.ts";
+import { Model } from "./model.ts";
+import { ModelLife } from "./model-life.ts";
+import { native } from "./native.ts";
+import type { NativeGguf, NativeModel, NativeRefusal, NativeRoot, NativeVerdict } from "./native.ts";
+import { parseCallOptions, parseLoaderOptions, pathBytes } from "./options.ts";
+import type { CallOptions, LoaderOptions, ModelPath, ParsedLoader } from "./options.ts";
+import { Slots } from "./slots.ts";
+
+/** What a buffer was found to be. */
+export interface BytesReport {
+  readonly sha256: string;
+  readonly sizeBytes: number;
+  readonly digestExpected: boolean;
+  readonly gguf: GgufView;
+  /** Set only under `onAuditFailure: "continue"`: why this decision is not in the trail. */
+  readonly auditError: Error | undefined;
+}
+
+/** What a header says. No digest was computed, and the tensors' bytes were not read. */
+export interface InspectReport {
+  readonly verified: false;
+  readonly sizeBytes: number;
+  readonly gguf: GgufView;
+}
+
+/** A verdict that holds no refusal. */
+interface Accepted extends NativeVerdict {
+  readonly gguf: NativeGguf;
+  readonly sha256: string;
+}
+
+export class ModelLoader implements AsyncDisposable, Disposable {
+  readonly #root: NativeRoot;
+  readonly #options: ParsedLoader;
+  readonly #metrics: LoaderMetrics;
+  readonly #slots: Slots;
+  readonly #running = new Map<Call, Promise<unknown>>();
+  readonly #lives = new Set<ModelLife>();
+  /** A model that is dropped without disposal still gets its descriptor closed and its end recorded. */
+  readonly #dropped = new FinalizationRegistry<ModelLife>((life) => {
+    // The audit log has counted and logged a failure already, and there is no caller left to tell.
+    life.end("garbage collected").catch(() => undefined);
+  });
+  #disposed = false;
+
+  private constructor(root: NativeRoot, options: ParsedLoader) {
+    this.#root = root;
+    this.#options = options;
+    this.#slots = new Slots(options.concurrency);
+    this.#metrics = options.registry === undefined ? NO_METRICS : loaderMetrics(options.registry);
+    if (options.registry !== undefined) options.audit?.attachMetrics(options.registry);
+  }
+
+  /**
+   * Opens the root folder that every path must stay beneath.
+   * @throws TypeError or RangeError naming a bad option
+   * @throws ModelLoadError NOT_FOUND, PERMISSION_DENIED, IO or PLATFORM_UNSUPPORTED
+   */
+  // eslint-disable-next-line @typescript-eslint/require-await -- async, so that bad options reject like everything else
+  static async open(options: LoaderOptions): Promise<ModelLoader> {
+    const parsed = parseLoaderOptions(options);
+    const { root, refusal } = native.openRoot(parsed.root);
+    if (root === undefined) throw refusalError(refusal ?? internal("the root was neither opened nor refused"));
+    if (!parsed.auditChosen) warnUnaudited();
+    return new ModelLoader(root, parsed);
+  }
+
+  /**
+   * Reads the file once, judges digest, format and engine safety, records the decision, and hands over the model.
+   * @param path relative to the root, or absolute and inside it
+   * @throws ModelLoadError with a stable code; TypeError or RangeError naming a bad argument
+   */
+  async load(path: ModelPath, options?: CallOptions): Promise<Model> {
+    const bytes = pathBytes(path);
+    return this.#call("load", bytes, options, async (call) => {
+      const verdict = await this.#accepted(call, () => this.#root.load(bytes, call.ask, call.control));
+      return this.#handOver(call, verdict);
+    });
+  }
+
+  /**
+   * Judges a model that is in memory already, block by block, without copying it whole or blocking the event loop.
+   * For a buffer that is written to meanwhile the verdict is about the bytes as they were read.
+   * @throws as {@link load}
+   */
+  async validateBytes(bytes: BytesLike, options?: CallOptions): Promise<BytesReport> {
+    const sizeBytes = sizeOf(bytes);
+    return this.#call("validateBytes", undefined, options, async (call) => {
+      const verdict = await this.#accepted(call, () => judgeBytes(call, bytes, sizeBytes));
+      const auditError = await recordAcceptance(this.#options, call, verdict);
+      const { sha256, gguf } = verdict;
+      return { sha256, sizeBytes, digestExpected: call.options.sha256 !== undefined, gguf: new GgufView(gguf), auditError };
+    });
+  }
+
+  /**
+   * Reads the header only: milliseconds, whatever the model's size. The report is unverified and says so.
+   * Refusals are recorded like those of {@link load}.
+   */
+  async inspect(path: ModelPath, options?: CallOptions): Promise<InspectReport> {
+    const bytes = pathBytes(path);
+    return this.#call("inspect", bytes, options, async (call) => {
+      const verdict = await this.#accepted(call, () => this.#root.inspect(bytes, call.ask, call.control));
+      return { verified: false, sizeBytes: verdict.facts?.sizeBytes ?? 0, gguf: new GgufView(verdict.gguf) };
+    });
+  }
+
+  /** Stops what is running, closes this loader's models and flushes the audit log. A second call does nothing. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#beginDisposal()) return;
+    await Promise.allSettled(this.#running.values());
+    const ends = await Promise.allSettled([...this.#lives].map((life) => life.end("loader disposed")));
+    const flush = await Promise.allSettled([this.#options.audit?.flush()]);
+    this.#root.close();
+    throwAll([...ends, ...flush].flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : [])));
+  }
+
+  /** The same, blocking; running calls are told to stop and end on their own. */
+  [Symbol.dispose](): void {
+    if (!this.#beginDisposal()) return;
+    const steps = [...this.#lives].map((life) => () => { life.endSync("loader disposed"); });
+    const failures = [...steps, () => this.#options.audit?.flushSync()].flatMap(failureOf);
+    this.#root.close();
+    throwAll(failures);
+  }
+
+  #beginDisposal(): boolean {
+    if (this.#disposed) return false;
+    this.#disposed = true;
+    for (const call of this.#running.keys()) call.stop(new Error("the loader was disposed"));
+    return true;
+  }
+
+  /** Runs one call from its options to its outcome and counts it last. */
+  async #call<T>(action: Action, path: Uint8Array | undefined, options: CallOptions | undefined, run: (call: Call) => Promise<T>): Promise<T> {
+    if (this.#disposed) throw Object.assign(new Error("this loader was disposed"), { code: "LOADER_DISPOSED" });
+    const call = new Call(action, path, parseCallOptions(options, this.#options.judge));
+    const outcome = run(call);
+    this.#running.set(call, outcome);
+    this.#metrics.started();
+    const code = await outcome.then(() => "OK" as const, codeOf);
+    this.#running.delete(call);
+    call.release();
+    this.#metrics.ended();
+    this.#metrics.decided(action, code, call.seconds, call.control.bytesDone());
+    return outcome;
+  }
+
+  /** The verdict of an accepted model; a refusal is recorded, then thrown. */
+  async #accepted(call: Call, judge: () => Promise<NativeVerdict>): Promise<Accepted> {
+    const verdict = await this.#verdict(call, judge).catch((bug: unknown): NativeVerdict => ({ refusal: internal(bug) }));
+    if (verdict.refusal === undefined) return verdict as Accepted;
+    const error = refusalError(verdict.refusal, call.signal.reason);
+    await recordRefusal(this.#options, call, error, verdict.refusal.facts);
+    throw error;
+  }
+
+  async #verdict(call: Call, judge: () => Promise<NativeVerdict>): Promise<NativeVerdict> {
+    const { judge: rules, sha256 } = call.options;
+    if (rules.requireDigest && sha256 === undefined) return { refusal: DIGEST_REQUIRED };
+    if (!(await this.#slots.take(call.signal))) return { refusal: ABORTED };
+    try {
+      return await call.watched(judge);
+    } finally {
+      this.#slots.give();
+    }
+  }
+
+  async #handOver(call: Call, verdict: Accepted): Promise<Model> {
+    const held = verdict.model as NativeModel;
+    const auditError = await recordAcceptance(this.#options, call, verdict).catch((failure: unknown) => {
+      held.close();
+      throw failure;
+    });
+    const life = this.#life(call, verdict, held);
+    const model = new Model(life, {
+      sha256: verdict.sha256,
+      sizeBytes: verdict.facts?.sizeBytes ?? 0,
+      digestExpected: call.options.sha256 !== undefined,
+      gguf: new GgufView(verdict.gguf),
+      auditError,
+    });
+    this.#dropped.register(model, life);
+    return model;
+  }
+
+  #life(call: Call, verdict: Accepted, held: NativeModel): ModelLife {
+    const { audit, onAuditFailure } = this.#options;
+    const life = new ModelLife(held, {
+      audit,
+      onAuditFailure,
+      event: unloadedEvent(call, verdict),
+      onEnd: (ended) => {
+        this.#lives.delete(ended);
+        this.#metrics.modelClosed();
+      },
+    });
+    this.#lives.add(life);
+    this.#metrics.modelOpened();
+    return life;
+  }
+}
+
+const ABORTED: NativeRefusal = { code: "ABORTED", message: "the call was aborted before it began", retriable: true };
+const DIGEST_REQUIRED: NativeRefusal = {
+  code: "DIGEST_REQUIRED",
+  message: "this loader accepts no model without an expected digest; pass { sha256 }",
+  retriable: false,
+};
+
+async function judgeBytes(call: Call, bytes: BytesLike, sizeBytes: number): Promise<NativeVerdict> {
+  const { sha256, judge } = call.options;
+  if (judge.maxBytes !== undefined && sizeBytes > judge.maxBytes) return { refusal: tooLarge(sizeBytes, judge.maxBytes) };
+  const pass = native.startBytes(sizeBytes, sha256, judge.policy, call.control);
+  await pushBytes(pass, bytes, sizeBytes);
+  return pass.finish();
+}
+
+function tooLarge(sizeBytes: number, maxBytes: number): NativeRefusal {
+  const message = `the buffer has ${sizeBytes} bytes and maxBytes allows ${maxBytes}`;
+  return { code: "TOO_LARGE", message, retriable: false, expected: String(maxBytes), actual: String(sizeBytes) };
+}
+
+function refusalError(refusal: NativeRefusal, abortReason?: unknown): ModelLoadError {
+  const code = refusalCode(refusal.code);
+  return new ModelLoadError(code, code === "ABORTED" ? { ...refusal, cause: abortReason } : refusal);
+}
+
+/** A bug of ours becomes a refusal: nothing that failed in an unknown way may pass. */
+function internal(bug: unknown): NativeRefusal {
+  const message = bug instanceof Error ? bug.message : String(bug);
+  return { code: "INTERNAL", message: `model-loader failed inside: ${message}`, retriable: false };
+}
+
+function codeOf(failure: unknown): ModelLoadErrorCode {
+  return failure instanceof ModelLoadError ? failure.code : "INTERNAL";
+}
+
+function failureOf(step: () => void): unknown[] {
+  try {
+    step();
+    return [];
+  } catch (failure) {
+    return [failure];
+  }
+}
+
+/** The first failure is thrown, the later ones go with it. */
+function throwAll(failures: readonly unknown[]): void {
+  if (failures.length === 0) return;
+  if (failures.length === 1) throw failures[0];
+  throw new AggregateError(failures, failures[0] instanceof Error ? failures[0].message : "disposal failed", { cause: failures[0] });
+}
+
+function warnUnaudited(): void {
+  process.emitWarning('no audit log: decisions are not recorded. Pass { audit: await AuditLog.open(folder) }, or audit: "disabled" to say so.', {
+    code: "MODEL_LOADER_UNAUDITED",
+  });
+}

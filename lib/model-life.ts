@@ -1,0 +1,68 @@
+/** The life of one verified model from its hand-over to its end: owns the descriptor and records the unloading once. */
+import type { AuditEvent } from "./audit/events.ts";
+import type { AuditLog } from "./audit/log.ts";
+import type { NativeModel } from "./native.ts";
+
+/** Why a model's life ended. */
+export type EndReason = "disposed" | "loader disposed" | "garbage collected";
+
+export interface LifeContext {
+  readonly audit: AuditLog | undefined;
+  /** With "continue", a failure to record the end is counted and logged by the audit log, and not thrown. */
+  readonly onAuditFailure: "refuse" | "continue";
+  /** The unloading's record, less its reason. */
+  readonly event: Omit<AuditEvent, "details">;
+  /** Called once, after the descriptor is closed. */
+  readonly onEnd: (life: ModelLife) => void;
+}
+
+export class ModelLife {
+  readonly fd: number;
+  readonly #native: NativeModel;
+  readonly #context: LifeContext;
+  #ended = false;
+
+  constructor(held: NativeModel, context: LifeContext) {
+    this.#native = held;
+    this.#context = context;
+    this.fd = held.fd();
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Closes the descriptor and resolves when the unloading is on disk. A second call does nothing. */
+  async end(reason: EndReason): Promise<void> {
+    const { audit } = this.#context;
+    if (!this.#close() || audit === undefined) return;
+    await audit.emit(this.#unloaded(reason)).catch((failure: unknown) => { this.#failed(failure); });
+  }
+
+  /** The same, blocking. */
+  endSync(reason: EndReason): void {
+    const { audit } = this.#context;
+    if (!this.#close() || audit === undefined) return;
+    try {
+      audit.emitSync(this.#unloaded(reason));
+    } catch (failure) {
+      this.#failed(failure);
+    }
+  }
+
+  #close(): boolean {
+    if (this.#ended) return false;
+    this.#ended = true;
+    this.#native.close();
+    this.#context.onEnd(this);
+    return true;
+  }
+
+  #unloaded(reason: EndReason): AuditEvent {
+    return { ...this.#context.event, details: { reason } };
+  }
+
+  #failed(failure: unknown): void {
+    if (this.#context.onAuditFailure === "refuse") throw failure;
+  }
+}
