@@ -1,0 +1,84 @@
+/**
+ * Measures the built product against its peers, all in one run, answers checked.
+ *
+ *     node scripts/bench.mjs [--quick] [--only NAME] [--json FILE]
+ *
+ * Needs node scripts/build.mjs first. Peers are fetched once into a cache outside the repository; without a
+ * registry their rows are missing and their goals say "not measured". The full run takes about ten minutes and
+ * 5 GB of the temporary folder. The JSON goes to test/bench/results/ unless FILE is given.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Files } from "../test/bench/files.mjs";
+import { PEERS, installPeers } from "../test/bench/peers.mjs";
+import { printed } from "../test/bench/table.mjs";
+
+const HOME = fileURLToPath(new URL("..", import.meta.url));
+const NAMES = ["header", "sha256", "loop-delay", "keys", "buffer", "small-loads"];
+
+async function main() {
+  const { quick, only, json } = options();
+  demandBuilt();
+  const files = new Files();
+  process.once("SIGINT", () => { files.remove(); process.exit(130); });
+  const header = only === undefined || only === "header";
+  const context = { files, quick, peers: header ? installPeers() : undefined, floor: header ? buildFloor() : undefined };
+  try {
+    const benchmarks = [];
+    for (const name of only === undefined ? NAMES : [only]) benchmarks.push(await one(name, context));
+    save(json, { date: new Date().toISOString(), quick, machine: machine(), peers: PEERS, benchmarks });
+  } finally {
+    files.remove();
+  }
+}
+
+function options() {
+  const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, only: { type: "string" }, json: { type: "string" } } });
+  if (values.only !== undefined && !NAMES.includes(values.only)) throw new Error(`--only knows ${NAMES.join(", ")}`);
+  return values;
+}
+
+function demandBuilt() {
+  if (!existsSync(join(HOME, "dist/index.js"))) throw new Error("nothing is built yet; run: node scripts/build.mjs");
+}
+
+/** The bare walk that the header's goal is counted in. */
+function buildFloor() {
+  const args = ["build", "--release", "--package", "gguf", "--example", "bare_walk", "--message-format", "json-render-diagnostics"];
+  const { status, stdout } = spawnSync("cargo", args, { cwd: HOME, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 26 });
+  if (status !== 0) {
+    console.error("skipped: the bare walk could not be built");
+    return undefined;
+  }
+  const built = stdout.trim().split("\n").map((line) => JSON.parse(line));
+  return dirname(built.find(({ executable, target }) => executable && target?.name === "bare_walk").executable);
+}
+
+async function one(name, context) {
+  const { title, measure } = await import(`../test/bench/${name}.mjs`);
+  console.log(`\n${title}`);
+  const { rows, goals } = await measure(context);
+  console.log(printed(rows));
+  for (const { goal, value, verdict } of goals) console.log(`  ${verdict}: ${goal}${value === null ? "" : ` (${value})`}`);
+  return { name, title, rows, goals };
+}
+
+function machine() {
+  return { cpu: cpus()[0].model, cores: availableParallelism(), memoryGb: Math.round(totalmem() / 1e9), platform: `${process.platform} ${process.arch}`, node: process.version };
+}
+
+function save(path, results) {
+  const file = path ?? join(HOME, "test/bench/results", `${results.date.replaceAll(":", "-")}.json`);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(results, null, 2)}\n`);
+  console.log(`\nwritten: ${file}`);
+}
+
+await main().catch((error) => {
+  console.error(`error: ${error.message}`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,46 @@
+/** A header summary: 11 MB, 525,000 strings, 1,000 tensors. */
+import { join } from "node:path";
+import { contestant } from "./child.mjs";
+import { command } from "./command.mjs";
+import { demandEqual, goal, medianOf, race, withRatios } from "./measure.mjs";
+
+const PAIRS = 17, TENSORS = 1000, TOKENS = 256_000, MERGES = 269_000, SCALAR_STRINGS = 4;
+const EXPECTED = { pairs: PAIRS, tensors: TENSORS, strings: TOKENS + MERGES + SCALAR_STRINGS };
+
+export const title = "Header summary of a 256,000-token vocabulary with 1,000 tensors";
+
+export async function measure({ files, peers, floor, quick }) {
+  const { path, headerBytes } = files.vocabulary();
+  const contestants = [
+    await contestant("model-loader inspect", "ours-inspect.mjs", { path }),
+    ...(floor === undefined ? [] : [bareWalk(floor, path)]),
+    ...(peers === undefined ? [] : await Promise.all([
+      contestant("@huggingface/gguf", "huggingface.mjs", { peers, path }),
+      contestant("node-llama-cpp readGgufFileInfo", "node-llama-cpp.mjs", { peers, path }),
+      contestant("hyllama", "hyllama.mjs", { peers, path, headerBytes }),
+    ])),
+  ];
+  const check = (answer, who) => { demandEqual(answer, EXPECTED, who); };
+  const rows = withRatios(await race(contestants, { rounds: quick ? 5 : 21, check }), "model-loader inspect");
+  for (const { stop } of contestants) stop();
+  return { rows, goals: goalsOf(rows) };
+}
+
+/** One read and one checked walk that builds nothing, in Rust: what the bytes cost at the least. */
+function bareWalk(folder, path) {
+  const walk = command("floor: one bare checked walk", join(folder, "bare_walk"), [path], JSON.parse);
+  const run = async () => {
+    const { answer } = await walk.run();
+    return { ms: answer.medianMs, answer: { pairs: answer.pairs, tensors: answer.tensors, strings: answer.strings } };
+  };
+  return { ...walk, run };
+}
+
+function goalsOf(rows) {
+  const ours = medianOf(rows, "model-loader inspect");
+  return [
+    goal(">= 30 x faster than @huggingface/gguf", medianOf(rows, "@huggingface/gguf") / ours, (times) => times >= 30),
+    goal(">= 10 x faster than node-llama-cpp", medianOf(rows, "node-llama-cpp readGgufFileInfo") / ours, (times) => times >= 10),
+    goal("<= 2 x the bare walk", ours / medianOf(rows, "floor: one bare checked walk"), (times) => times <= 2),
+  ];
+}
