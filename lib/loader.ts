@@ -63,7 +63,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
 
   /**
    * Opens the root folder that every path must stay beneath.
-   * @throws TypeError or RangeError naming a bad option
+   * @throws TypeError naming a bad option
    * @throws ModelLoadError NOT_FOUND, PERMISSION_DENIED, IO or PLATFORM_UNSUPPORTED
    */
   // eslint-disable-next-line @typescript-eslint/require-await -- async, so that bad options reject like everything else
@@ -78,7 +78,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   /**
    * Reads the file once, judges digest, format and engine safety, records the decision, and hands over the model.
    * @param path relative to the root, or absolute and inside it
-   * @throws ModelLoadError with a stable code; TypeError or RangeError naming a bad argument
+   * @throws ModelLoadError with a stable code; TypeError naming a bad argument
    */
   async load(path: ModelPath, options?: CallOptions): Promise<Model> {
     const bytes = pathBytes(path);

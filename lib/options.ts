@@ -112,7 +112,7 @@ const LIMIT_NAMES = [
 
 type Bag = Readonly<Record<string, unknown>>;
 
-/** @throws TypeError or RangeError that names the option; nothing was opened. */
+/** @throws TypeError that names the option; nothing was opened. */
 export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
   const bag = bagOf(given, "ModelLoader.open", LOADER_NAMES);
   const judge = { policy: { strict: false, engineSafety: true, limits: limitsOf(bag["limits"]) }, requireDigest: false, maxBytes: undefined };
@@ -127,7 +127,7 @@ export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
   };
 }
 
-/** @throws TypeError or RangeError that names the option; nothing was opened. */
+/** @throws TypeError that names the option; nothing was opened. */
 export function parseCallOptions(given: CallOptions | undefined, defaults: ParsedJudge): ParsedCall {
   const bag = bagOf(given ?? {}, "options", CALL_NAMES);
   return {
@@ -255,7 +255,7 @@ function optionalWhole(value: unknown, name: string): number | undefined {
 function whole(value: unknown, name: string, least: number, most: number): number {
   if (typeof value !== "number") throw new TypeError(`${name} must be a number, not ${kindOf(value)}`);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
-  throw new RangeError(`${name} must be a whole number from ${least} to ${most}, not ${value}`);
+  throw new TypeError(`${name} must be a whole number from ${least} to ${most}, not ${value}`);
 }
 
 function oneOf<T extends string>(value: unknown, name: string, allowed: readonly T[]): T {

@@ -1,0 +1,101 @@
+/** The addon among threads, exits and impostors. */
+import { execFile } from "node:child_process";
+import { copyFileSync, cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { describe, expect, test } from "vitest";
+import { native, NATIVE_EXPORTS } from "../../lib/native.ts";
+import { tinyModel, writeSparseModel } from "../fixtures/models.mjs";
+import { distIndex } from "../support/dist.ts";
+import { folder, recordsOf } from "../support/gate.ts";
+
+const run = promisify(execFile);
+const project = fileURLToPath(new URL("../..", import.meta.url));
+
+async function program(text: string, env: NodeJS.ProcessEnv = {}): Promise<string> {
+  const code = `import { AuditLog, ModelLoader } from ${JSON.stringify(distIndex())};\n${text}`;
+  const { stdout } = await run(process.execPath, ["--input-type=module", "-e", code], { env: { ...process.env, ...env } });
+  return stdout;
+}
+
+describe("the native library", () => {
+  test("exports exactly what its TypeScript face declares", () => {
+    const functions = Object.entries(native).filter(([name, value]) => typeof value === "function" && !name.startsWith("Native"));
+    expect(functions.map(([name]) => name).sort()).toEqual([...NATIVE_EXPORTS].sort());
+  });
+
+  test("says what it runs with", () => {
+    expect(native.about()).toMatchObject({ supported: true });
+    expect(native.about().sha256).not.toBe("");
+  });
+
+  test("of another version is refused, and the environment cannot name one", async () => {
+    const home = await folder();
+    cpSync(join(project, "dist"), join(home, "dist"), { recursive: true });
+    const manifest = JSON.parse(readFileSync(join(project, "package.json"), "utf8")) as Record<string, unknown>;
+    writeFileSync(join(home, "package.json"), JSON.stringify({ ...manifest, version: "9.9.9" }));
+    mkdirSync(join(home, "node_modules"));
+    cpSync(join(project, "node_modules", "prom-client"), join(home, "node_modules", "prom-client"), { recursive: true });
+    copyFileSync(join(project, "LICENSE"), join(home, "LICENSE"));
+    const end = run(process.execPath, [join(home, "dist/cli/main.js"), "--version"], {
+      env: { ...process.env, NAPI_RS_NATIVE_LIBRARY_PATH: "/tmp/evil.node", NAPI_RS_FORCE_WASI: "1" },
+    });
+    await expect(end).rejects.toMatchObject({ stderr: expect.stringMatching(/0\.1\.0.*9\.9\.9/su) as string });
+  });
+});
+
+describe("a process", () => {
+  test("that ends in the middle of a load ends", async () => {
+    const home = await folder();
+    writeSparseModel(join(home, "big.gguf"), 4 * 2 ** 30);
+    await program(`
+      const loader = await ModelLoader.open({ root: ${JSON.stringify(home)}, audit: "disabled" });
+      loader.load("big.gguf"); setTimeout(() => process.exit(0), 50);`);
+  });
+
+  test("stays alive until its load is settled", async () => {
+    const home = await folder();
+    tinyModel().save(join(home, "m.gguf"));
+    expect(await program(`
+      const loader = await ModelLoader.open({ root: ${JSON.stringify(home)}, audit: "disabled" });
+      loader.load("m.gguf").then((model) => console.log(model.sizeBytes));`)).toMatch(/^\d+\n$/u);
+  });
+
+  test("terminates a worker in the middle of loads, many times, and lives", { timeout: 60_000 }, async () => {
+    const home = await folder();
+    writeSparseModel(join(home, "big.gguf"), 4 * 2 ** 30);
+    const worker = `
+      const { parentPort, workerData } = require("node:worker_threads");
+      import(workerData.index).then(async ({ ModelLoader }) => {
+        const loader = await ModelLoader.open({ root: workerData.root, audit: "disabled" });
+        for (let n = 0; n < 3; n++) loader.load("big.gguf").catch(() => {});
+        parentPort.postMessage("loading");
+      });`;
+    const out = await program(`
+      import { Worker } from "node:worker_threads"; import { once } from "node:events";
+      for (let round = 0; round < 15; round++) {
+        const worker = new Worker(${JSON.stringify(worker)}, { eval: true, workerData: { index: ${JSON.stringify(distIndex())}, root: ${JSON.stringify(home)} } });
+        await once(worker, "message"); await new Promise((go) => setTimeout(go, round * 3)); await worker.terminate();
+      }
+      console.log("alive");`);
+    expect(out).toBe("alive\n");
+  });
+
+  test("keeps what a terminated worker had recorded", async () => {
+    const home = await folder();
+    const worker = `
+      const { parentPort, workerData } = require("node:worker_threads");
+      import(workerData.index).then(async ({ AuditLog, ModelLoader }) => {
+        const audit = await AuditLog.open(workerData.audit);
+        const loader = await ModelLoader.open({ root: workerData.root, audit });
+        await loader.load("../x").catch(() => parentPort.postMessage("refused"));
+        for (;;);
+      });`;
+    await program(`
+      import { Worker } from "node:worker_threads"; import { once } from "node:events";
+      const worker = new Worker(${JSON.stringify(worker)}, { eval: true, workerData: { index: ${JSON.stringify(distIndex())}, root: ${JSON.stringify(home)}, audit: ${JSON.stringify(join(home, "audit"))} } });
+      await once(worker, "message"); await worker.terminate();`);
+    expect((await recordsOf(join(home, "audit"))).at(-1)).toMatchObject({ type: "PathTraversalAttempt" });
+  });
+});
