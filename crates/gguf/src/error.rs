@@ -112,7 +112,12 @@ pub struct GgufError {
 
 impl GgufError {
     pub(crate) fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, offset: None, field: None, message: message.into() }
+        Self {
+            code,
+            offset: None,
+            field: None,
+            message: message.into(),
+        }
     }
 
     pub(crate) fn at(mut self, offset: u64) -> Self {

@@ -37,13 +37,19 @@ impl Findings {
         self.total = self.total.saturating_add(1);
         if self.kept.len() < FINDINGS_MAX {
             let field = (!field.is_empty()).then(|| escape(field));
-            self.kept.push(Finding { rule, offset, field, message: message() });
+            self.kept.push(Finding {
+                rule,
+                offset,
+                field,
+                message: message(),
+            });
         }
     }
 
     /// File order; what is missing from the file comes last.
     pub(crate) fn sort(&mut self) {
-        self.kept.sort_by_key(|finding| finding.offset.unwrap_or(u64::MAX));
+        self.kept
+            .sort_by_key(|finding| finding.offset.unwrap_or(u64::MAX));
     }
 
     pub(crate) fn kept(&self) -> &[Finding] {

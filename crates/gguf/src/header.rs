@@ -15,6 +15,8 @@ pub struct Header {
     pub(crate) alignment: u64,
     pub(crate) file_size: u64,
     pub(crate) data_offset: u64,
+    /// Bytes of all tensors' data, each padded. The last padding may be missing from the file.
+    pub(crate) data_bytes: u64,
     /// Where the metadata end and the tensor table starts.
     pub(crate) metadata_end: usize,
     pub(crate) pairs: Index,
@@ -37,7 +39,9 @@ pub struct Pair<'a> {
 impl Pair<'_> {
     /// Where the value's type stands in the file.
     pub fn type_offset(&self) -> u64 {
-        self.offset.saturating_add(8).saturating_add(offset(self.key.len()))
+        self.offset
+            .saturating_add(8)
+            .saturating_add(offset(self.key.len()))
     }
 
     /// Where the value starts in the file: behind its type.
@@ -101,10 +105,14 @@ impl Header {
 
     /// The shard's place in its set; `None` for a whole file, a merged one included.
     pub fn split(&self) -> Option<Split> {
-        let (Value::U16(no), Value::U16(count)) = (self.get(b"split.no")?, self.get(b"split.count")?) else {
+        let (Value::U16(no), Value::U16(count)) =
+            (self.get(b"split.no")?, self.get(b"split.count")?)
+        else {
             return None;
         };
-        let tensors = self.get(b"split.tensors.count").and_then(|value| value.as_integer());
+        let tensors = self
+            .get(b"split.tensors.count")
+            .and_then(|value| value.as_integer());
         let tensors = tensors.and_then(|count| u64::try_from(count).ok());
         (count > 0).then_some(Split { no, count, tensors })
     }
@@ -123,11 +131,18 @@ impl Header {
     pub fn pair(&self, index: u64) -> Option<Pair<'_>> {
         let index = usize::try_from(index).ok()?;
         let start = self.pairs.start(index)?;
-        let end = self.pairs.start(index.checked_add(1)?).unwrap_or(self.metadata_end);
+        let end = self
+            .pairs
+            .start(index.checked_add(1)?)
+            .unwrap_or(self.metadata_end);
         let mut cursor = Cursor::new(self.bytes.get(..end)?, start);
         let key = cursor.string()?;
         let value = self.value(&mut cursor, end)?;
-        Some(Pair { key, value, offset: offset(start) })
+        Some(Pair {
+            key,
+            value,
+            offset: offset(start),
+        })
     }
 
     /// Every pair, in file order.
@@ -170,7 +185,19 @@ impl Header {
         let len = cursor.u64()?;
         let start = cursor.position();
         let bytes = self.bytes.get(start..end)?;
-        Some(Value::Array(Array { element, len, bytes, offset: offset(start) }))
+        Some(Value::Array(Array {
+            element,
+            len,
+            bytes,
+            offset: offset(start),
+        }))
+    }
+}
+
+impl Header {
+    /// Where the padding behind the last tensor ends, or should.
+    pub(crate) fn data_end(&self) -> u128 {
+        u128::from(self.data_offset) + u128::from(self.data_bytes)
     }
 }
 
@@ -184,5 +211,11 @@ pub(crate) fn read_tensor(header: &[u8], start: usize, data_offset: u64) -> Opti
     }
     let kind = TensorType::from_id(cursor.u32()?)?;
     let bytes = u64::try_from(shape.bytes(kind)?).ok()?;
-    Some(Tensor { name, kind, shape, offset: data_offset.checked_add(cursor.u64()?)?, bytes })
+    Some(Tensor {
+        name,
+        kind,
+        shape,
+        offset: data_offset.checked_add(cursor.u64()?)?,
+        bytes,
+    })
 }

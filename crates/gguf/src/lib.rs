@@ -11,13 +11,26 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod conformance;
 mod cursor;
 mod engine;
 mod error;
 mod finding;
 mod header;
+mod identify;
 mod index;
+mod layout;
 mod limits;
+mod metadata;
+mod padding;
+mod parser;
+mod preamble;
+mod reader;
+mod scanner;
+mod split;
+mod strings;
+mod table;
+mod template;
 mod tensor;
 mod text;
 mod value;
@@ -26,5 +39,13 @@ pub use error::{Code, GgufError};
 pub use finding::Finding;
 pub use header::{Header, Pair, Split};
 pub use limits::{Limits, Policy};
+pub use scanner::Scanner;
 pub use tensor::{Shape, Tensor, TensorType};
 pub use value::{Array, Strings, Value, ValueType, Values};
+
+/// Judges a whole file in memory: the rules of [`Scanner`], in one call.
+pub fn parse(file: &[u8], policy: Policy) -> Result<Header, GgufError> {
+    let mut scanner = Scanner::new(cursor::offset(file.len()), policy);
+    scanner.feed(file);
+    scanner.finish()
+}

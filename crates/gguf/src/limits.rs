@@ -74,6 +74,10 @@ pub struct Policy {
 
 impl Default for Policy {
     fn default() -> Self {
-        Self { limits: Limits::default(), engine_safety: true, strict: false }
+        Self {
+            limits: Limits::default(),
+            engine_safety: true,
+            strict: false,
+        }
     }
 }

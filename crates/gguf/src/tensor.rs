@@ -62,7 +62,11 @@ const KINDS: [Kind; 43] = [
 ];
 
 const fn kind(name: &'static str, block_size: u64, block_bytes: u64) -> Kind {
-    Kind { name, block_size, block_bytes }
+    Kind {
+        name,
+        block_size,
+        block_bytes,
+    }
 }
 
 const fn removed(name: &'static str) -> Kind {
@@ -160,7 +164,10 @@ impl Shape {
 
     /// Bytes of a tensor of this shape. No wrap: four factors below 2^63 are checked one by one.
     pub(crate) fn bytes(&self, kind: TensorType) -> Option<u128> {
-        let rows = self.iter().skip(1).try_fold(1_u128, |rows, &dim| rows.checked_mul(dim.into()))?;
+        let rows = self
+            .iter()
+            .skip(1)
+            .try_fold(1_u128, |rows, &dim| rows.checked_mul(dim.into()))?;
         let row_bytes = u128::from(self.row() / kind.block_size()) * u128::from(kind.block_bytes());
         rows.checked_mul(row_bytes)
     }

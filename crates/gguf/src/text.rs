@@ -29,7 +29,9 @@ fn push_escaped(escaped: &mut String, char: char) {
         '\\' => escaped.push_str("\\\\"),
         ' '..='~' => escaped.push(char),
         // Writing to a String cannot fail.
-        other => drop(write!(escaped, "\\u{{{:x}}}", u32::from(other))),
+        other => {
+            let _ = write!(escaped, "\\u{{{:x}}}", u32::from(other));
+        }
     }
 }
 
@@ -47,7 +49,7 @@ mod tests {
     #[test]
     fn long_text_is_capped() {
         assert_eq!(escape(&[b'a'; 128]).len(), 128);
-        let cut = escape(&[b'a'; 1 << 20]);
+        let cut = escape(&vec![b'a'; 1 << 20]);
         assert_eq!((cut.len(), cut.ends_with("a...")), (128, true));
         assert!(escape(&[0; 1000]).len() <= 128);
     }

@@ -243,13 +243,24 @@ impl<'a> Array<'a> {
 
     /// Every element in order, whatever its type.
     pub fn values(&self) -> Values<'a> {
-        Values { cursor: Cursor::new(self.bytes, 0), element: self.element, left: self.len }
+        Values {
+            cursor: Cursor::new(self.bytes, 0),
+            element: self.element,
+            left: self.len,
+        }
     }
 
     /// The strings of a string array; nothing for any other.
     pub fn strings(&self) -> Strings<'a> {
-        let left = if self.element == ValueType::String { self.len } else { 0 };
-        Strings { cursor: Cursor::new(self.bytes, 0), left }
+        let left = if self.element == ValueType::String {
+            self.len
+        } else {
+            0
+        };
+        Strings {
+            cursor: Cursor::new(self.bytes, 0),
+            left,
+        }
     }
 
     /// One element. Constant time, except in a string array, which is walked from its start.
@@ -258,7 +269,10 @@ impl<'a> Array<'a> {
             return None;
         }
         let Some(width) = self.element.width_bytes() else {
-            return self.strings().nth(usize::try_from(index).ok()?).map(Value::String);
+            return self
+                .strings()
+                .nth(usize::try_from(index).ok()?)
+                .map(Value::String);
         };
         let start = usize::try_from(index.checked_mul(width)?).ok()?;
         Value::read(&mut Cursor::new(self.bytes, start), self.element)
