@@ -1,0 +1,74 @@
+//! The caller's hand on a running load: cancel it, see how far it is.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+/// A handle shared by the caller and one load. Clones are the same handle.
+#[derive(Clone, Default)]
+pub struct Control(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    cancelled: AtomicBool,
+    bytes_done: AtomicU64,
+    bytes_total: AtomicU64,
+    sleepers: Mutex<Vec<Weak<dyn Wake>>>,
+}
+
+/// Something that waits and must look again when the load is cancelled.
+pub(crate) trait Wake: Send + Sync {
+    fn wake(&self);
+}
+
+impl Control {
+    /// A handle for one load.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Ends the load. Wakes every wait at once, also one behind a disk that does not answer.
+    pub fn cancel(&self) {
+        self.0.cancelled.store(true, Ordering::SeqCst);
+        let sleepers = std::mem::take(&mut *lock(&self.0.sleepers));
+        for sleeper in sleepers.iter().filter_map(Weak::upgrade) {
+            sleeper.wake();
+        }
+    }
+
+    /// Whether `cancel` was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.cancelled.load(Ordering::SeqCst)
+    }
+
+    /// How many bytes have been hashed. Never shrinks during one load.
+    pub fn bytes_done(&self) -> u64 {
+        self.0.bytes_done.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes there are in all, 0 until the file is opened.
+    pub fn bytes_total(&self) -> u64 {
+        self.0.bytes_total.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn start(&self, bytes_total: u64) {
+        self.0.bytes_done.store(0, Ordering::Relaxed);
+        self.0.bytes_total.store(bytes_total, Ordering::Relaxed);
+    }
+
+    pub(crate) fn advance(&self, bytes: usize) {
+        self.0.bytes_done.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Has `sleeper` woken by a cancel. One who looks at `is_cancelled` under the lock that `wake`
+    /// takes, after having called this, cannot miss it.
+    pub(crate) fn listen(&self, sleeper: Weak<dyn Wake>) {
+        let mut sleepers = lock(&self.0.sleepers);
+        sleepers.retain(|known| known.strong_count() > 0);
+        sleepers.push(sleeper);
+    }
+}
+
+/// Locks, also after a panic elsewhere: what these locks guard is never left half-changed.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

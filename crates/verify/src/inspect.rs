@@ -1,0 +1,75 @@
+//! An inspection: what the header says, without a digest and without reading the weights.
+
+use crate::judge::{guarded, unchanged};
+use crate::load::{look_again, open};
+use crate::pass::TUNING;
+use crate::reader::{Source, read_exact_at};
+use crate::{Control, FileFacts, Refusal, Root};
+use gguf::{Header, Policy, Scanner};
+use std::sync::Arc;
+
+/// The first read: most headers without a vocabulary fit, and it costs microseconds.
+const FIRST_READ_BYTES: usize = 64 << 10;
+
+/// A header that was judged, of a file that was not verified.
+#[derive(Debug)]
+pub struct Inspected {
+    /// The file's facts.
+    pub facts: FileFacts,
+    /// What the header says.
+    pub header: Arc<Header>,
+}
+
+/// Reads and judges the header alone. The result says nothing about the rest of the file.
+pub fn inspect(
+    root: &Root,
+    path: &[u8],
+    policy: Policy,
+    control: &Control,
+) -> Result<Inspected, Refusal> {
+    guarded(|| {
+        let (file, facts) = open(root, path, control)?;
+        let header = read_header(&file, &facts, policy, control);
+        Ok(Inspected {
+            facts,
+            header: Arc::new(header.map_err(|refusal| refusal.with_facts(facts))?),
+        })
+    })
+}
+
+fn read_header<S: Source>(
+    source: &S,
+    facts: &FileFacts,
+    policy: Policy,
+    control: &Control,
+) -> Result<Header, Refusal> {
+    control.start(facts.size);
+    let mut scanner = Scanner::new(facts.size, policy);
+    let mut buffer = vec![0; FIRST_READ_BYTES];
+    let mut offset = 0;
+    while !scanner.header_settled() && offset < facts.size {
+        if control.is_cancelled() {
+            return Err(Refusal::aborted());
+        }
+        let count = read_some(source, &mut buffer, offset, facts.size - offset)?;
+        scanner.feed(buffer.get(..count).unwrap_or_default());
+        control.advance(count);
+        offset += count as u64;
+        // Each read is as long as all before it, up to a block: few reads, and few bytes too many.
+        buffer.resize(buffer.len().saturating_mul(2).min(TUNING.block_bytes), 0);
+    }
+    unchanged(facts, &look_again(source)?)?;
+    Ok(scanner.finish()?)
+}
+
+/// Reads a buffer full, or the file's rest if that is less.
+fn read_some<S: Source>(
+    source: &S,
+    buffer: &mut [u8],
+    offset: u64,
+    rest: u64,
+) -> Result<usize, Refusal> {
+    let count = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
+    read_exact_at(source, buffer.get_mut(..count).unwrap_or_default(), offset)?;
+    Ok(count)
+}

@@ -1,0 +1,128 @@
+//! The judge: hashes and parses the bytes as they pass, then compares and decides.
+
+use crate::block::Block;
+use crate::pass::Consumer;
+use crate::ring::Failure;
+use crate::{Code, FileFacts, Refusal};
+use digest::{Sha256, Sha256Digest};
+use gguf::{Header, Policy, Scanner};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Takes every byte of one model.
+pub(crate) struct Judge {
+    sha256: Sha256,
+    scanner: Scanner,
+    expected: Option<Sha256Digest>,
+}
+
+impl Judge {
+    pub(crate) fn new(bytes_total: u64, expected: Option<Sha256Digest>, policy: Policy) -> Self {
+        Self {
+            sha256: Sha256::new(),
+            scanner: Scanner::new(bytes_total, policy),
+            expected,
+        }
+    }
+
+    pub(crate) fn expects_digest(&self) -> bool {
+        self.expected.is_some()
+    }
+
+    /// To be called when all bytes were taken.
+    pub(crate) fn hashed(self) -> Hashed {
+        Hashed {
+            sha256: self.sha256.finalize(),
+            scanner: self.scanner,
+            expected: self.expected,
+        }
+    }
+}
+
+impl Consumer for Judge {
+    fn take(&mut self, block: &Block) {
+        self.sha256.update(block.bytes());
+        self.scanner.feed(block.bytes());
+    }
+}
+
+/// A model whose digest is known and not yet judged.
+pub(crate) struct Hashed {
+    pub(crate) sha256: Sha256Digest,
+    scanner: Scanner,
+    expected: Option<Sha256Digest>,
+}
+
+/// What an accepted model is proven to be.
+#[derive(Debug)]
+pub(crate) struct Proof {
+    pub(crate) sha256: Sha256Digest,
+    pub(crate) header: Arc<Header>,
+}
+
+impl Hashed {
+    /// The digest is judged before the format: of bytes that nobody promised, the format says little.
+    pub(crate) fn verdict(self) -> Result<Proof, Refusal> {
+        let sha256 = self.sha256;
+        if let Some(expected) = self.expected
+            && expected != sha256
+        {
+            return Err(mismatch(expected, sha256));
+        }
+        let header = self.scanner.finish();
+        let header = header.map_err(|error| Refusal::from(error).with_sha256(sha256))?;
+        Ok(Proof {
+            sha256,
+            header: Arc::new(header),
+        })
+    }
+}
+
+fn mismatch(expected: Sha256Digest, actual: Sha256Digest) -> Refusal {
+    Refusal {
+        expected: Some(expected.to_string()),
+        actual: Some(actual.to_string()),
+        sha256: Some(actual),
+        ..Refusal::new(
+            Code::DigestMismatch,
+            "the bytes do not have the expected SHA-256; do not use them, fetch the model again",
+        )
+    }
+}
+
+/// Whether the file is still the one that was opened, as far as size and times can tell.
+pub(crate) fn unchanged(before: &FileFacts, after: &FileFacts) -> Result<(), Refusal> {
+    match after.change_since(before) {
+        None => Ok(()),
+        Some(change) => Err(Refusal::new(
+            Code::ChangedWhileRead,
+            format!("the file changed while it was read: {change}"),
+        )),
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Aborted => Self::aborted(),
+            Failure::Short { offset } => Self {
+                offset: Some(offset),
+                ..Self::new(
+                    Code::ChangedWhileRead,
+                    format!("the bytes ended at {offset}, before the size that they began with"),
+                )
+            },
+            Failure::Read { offset, errno } => Self {
+                offset: Some(offset),
+                ..Self::io("reading the file", errno)
+            },
+            Failure::Start { errno } => Self::io("starting a reading thread", errno),
+            Failure::Panicked => Self::internal(),
+        }
+    }
+}
+
+/// Runs a whole load; a panic in it, which is our own fault, becomes a refusal.
+pub(crate) fn guarded<T>(load: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
+    catch_unwind(AssertUnwindSafe(load)).unwrap_or_else(|_| Err(Refusal::internal()))
+}

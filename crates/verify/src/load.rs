@@ -1,0 +1,154 @@
+//! A load: from a path beneath the root to the proof that its bytes were judged, or a refusal.
+
+use crate::judge::{Judge, Proof, guarded, unchanged};
+use crate::pass::{self, Consumer, TUNING, Tuning};
+use crate::reader::Source;
+use crate::{Code, Control, FileFacts, Refusal, Root, platform};
+use digest::{Sha256Digest, sha256_implementation};
+use gguf::{Header, Policy};
+use std::fs::File;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// The file's path as bytes: relative to the root, or absolute and below it.
+    pub path: Vec<u8>,
+    /// The digest that the file must have; computed and reported in any case.
+    pub expected: Option<Sha256Digest>,
+    /// A larger file is refused before it is read, in bytes.
+    pub bytes_max: u64,
+    /// What the parser refuses.
+    pub policy: Policy,
+}
+
+/// A model whose every byte was read, hashed and judged. Only [`load`] builds one.
+///
+/// It keeps the file open: the descriptor is the file that was verified, whatever its path comes
+/// to mean. It holds the inode, not its bytes: whoever may write to the file still can.
+#[derive(Debug)]
+pub struct Verified {
+    file: Arc<File>,
+    facts: FileFacts,
+    proof: Proof,
+    digest_expected: bool,
+    seconds: f64,
+}
+
+impl Verified {
+    /// The file's facts when it was opened, which were the same when it had been read.
+    pub fn facts(&self) -> &FileFacts {
+        &self.facts
+    }
+
+    /// The digest of all bytes.
+    pub fn sha256(&self) -> Sha256Digest {
+        self.proof.sha256
+    }
+
+    /// What the header says.
+    pub fn header(&self) -> &Arc<Header> {
+        &self.proof.header
+    }
+
+    /// Whether the digest was asked for, or only computed.
+    pub fn digest_expected(&self) -> bool {
+        self.digest_expected
+    }
+
+    /// The instructions that computed the digest.
+    pub fn implementation(&self) -> &'static str {
+        sha256_implementation()
+    }
+
+    /// How long opening, reading and judging took.
+    pub fn seconds(&self) -> f64 {
+        self.seconds
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for Verified {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
+/// Loads one model. Blocks until the verdict; to be called on a thread that may block.
+pub fn load(root: &Root, ask: &Ask, control: &Control) -> Result<Verified, Refusal> {
+    load_into(root, ask, control, &mut [])
+}
+
+/// Loads one model and hands its blocks to `consumers` as they pass. The bytes are not yet judged
+/// then: nothing made of them may be used before this returns a [`Verified`].
+pub fn load_into(
+    root: &Root,
+    ask: &Ask,
+    control: &Control,
+    consumers: &mut [&mut dyn Consumer],
+) -> Result<Verified, Refusal> {
+    guarded(|| {
+        let started = Instant::now();
+        let (file, facts) = open(root, &ask.path, control)?;
+        let file = Arc::new(file);
+        let proof = prove(&file, &facts, ask, TUNING, control, consumers);
+        Ok(Verified {
+            proof: proof.map_err(|refusal| refusal.with_facts(facts))?,
+            file,
+            facts,
+            digest_expected: ask.expected.is_some(),
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    })
+}
+
+pub(crate) fn open(
+    root: &Root,
+    path: &[u8],
+    control: &Control,
+) -> Result<(File, FileFacts), Refusal> {
+    if control.is_cancelled() {
+        return Err(Refusal::aborted());
+    }
+    root.open_file(path)
+}
+
+/// Reads everything, then judges in the fixed order: the reading, the digest, the format.
+fn prove<S: Source>(
+    source: &Arc<S>,
+    facts: &FileFacts,
+    ask: &Ask,
+    tuning: Tuning,
+    control: &Control,
+    consumers: &mut [&mut dyn Consumer],
+) -> Result<Proof, Refusal> {
+    if facts.size > ask.bytes_max {
+        return Err(too_large(facts.size, ask.bytes_max));
+    }
+    let mut judge = Judge::new(facts.size, ask.expected, ask.policy);
+    let mut everyone: Vec<&mut dyn Consumer> = Vec::with_capacity(consumers.len() + 1);
+    everyone.extend(consumers.iter_mut().map(|consumer| &mut **consumer as _));
+    everyone.push(&mut judge);
+    pass::read(source, facts.size, tuning, control, &mut everyone)?;
+    let hashed = judge.hashed();
+    unchanged(facts, &look_again(&**source)?).map_err(|r| r.with_sha256(hashed.sha256))?;
+    hashed.verdict()
+}
+
+pub(crate) fn look_again<S: Source>(source: &S) -> Result<FileFacts, Refusal> {
+    source.facts().map_err(|platform::Fault { errno, .. }| {
+        Refusal::io("looking at the file after reading it", Some(errno))
+    })
+}
+
+fn too_large(size: u64, bytes_max: u64) -> Refusal {
+    Refusal {
+        expected: Some(bytes_max.to_string()),
+        actual: Some(size.to_string()),
+        ..Refusal::new(
+            Code::TooLarge,
+            format!("the file has {size} bytes, more than the {bytes_max} that are allowed"),
+        )
+    }
+}

@@ -1,0 +1,388 @@
+//! The seam to the operating system: every call and every error number of Linux is in this file.
+//!
+//! Elsewhere nothing can be opened: [`open_root`] says so, and no root means no load.
+
+#[cfg(target_os = "linux")]
+pub(crate) use linux::*;
+#[cfg(not(target_os = "linux"))]
+pub(crate) use unsupported::*;
+
+/// What an error of opening means to the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The path left the root.
+    Escapes,
+    /// A part of the path is not there, or cannot be.
+    Missing,
+    /// A permission is missing.
+    Denied,
+    /// A socket, or a device without a driver.
+    Special,
+    /// Too many symbolic links.
+    Loop,
+    /// Something moved meanwhile: look again.
+    Busy,
+    /// The kernel or a sandbox does not offer the call.
+    CallMissing,
+    /// This platform is not supported.
+    #[cfg(not(target_os = "linux"))]
+    Unsupported,
+    /// Anything else.
+    Other,
+}
+
+/// A failed call: its error number and what that means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Fault {
+    pub(crate) trouble: Trouble,
+    pub(crate) errno: i32,
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use super::{Fault, Trouble};
+    use crate::FileFacts;
+    use rustix::fs::{self, Advice, Mode, OFlags, ResolveFlags};
+    use rustix::io::Errno;
+    use std::fs::{File, Metadata};
+    use std::io;
+    use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+    use std::path::Path;
+
+    /// The kernel's `PATH_MAX`, which counts the closing NUL byte.
+    pub(crate) const PATH_BYTES_MAX: usize = 4095;
+
+    const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+
+    /// `NONBLOCK`: a FIFO must not hold the open. `NOCTTY`: a terminal must not become ours.
+    const FILE: OFlags = OFlags::RDONLY
+        .union(OFlags::NONBLOCK)
+        .union(OFlags::NOCTTY)
+        .union(OFlags::CLOEXEC);
+
+    impl From<Errno> for Fault {
+        fn from(errno: Errno) -> Self {
+            Self {
+                trouble: trouble(errno),
+                errno: errno.raw_os_error(),
+            }
+        }
+    }
+
+    fn trouble(errno: Errno) -> Trouble {
+        match errno {
+            Errno::XDEV => Trouble::Escapes,
+            Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG => Trouble::Missing,
+            Errno::ACCESS | Errno::PERM => Trouble::Denied,
+            Errno::NXIO | Errno::NODEV => Trouble::Special,
+            Errno::LOOP => Trouble::Loop,
+            Errno::AGAIN | Errno::INTR => Trouble::Busy,
+            Errno::NOSYS => Trouble::CallMissing,
+            _ => Trouble::Other,
+        }
+    }
+
+    impl From<io::Error> for Fault {
+        fn from(error: io::Error) -> Self {
+            Errno::from_io_error(&error).unwrap_or(Errno::IO).into()
+        }
+    }
+
+    impl Fault {
+        pub(crate) fn escapes() -> Self {
+            Errno::XDEV.into()
+        }
+
+        /// Not the kernel's ENAMETOOLONG: the path may exist, but not for us.
+        pub(crate) fn too_deep() -> Self {
+            Self {
+                trouble: Trouble::Other,
+                errno: Errno::NAMETOOLONG.raw_os_error(),
+            }
+        }
+
+        pub(crate) fn not_a_folder() -> Self {
+            Errno::NOTDIR.into()
+        }
+
+        pub(crate) fn empty_name() -> Self {
+            Errno::NOENT.into()
+        }
+
+        pub(crate) fn name_too_long() -> Self {
+            Errno::NAMETOOLONG.into()
+        }
+
+        pub(crate) fn too_many_links() -> Self {
+            Errno::LOOP.into()
+        }
+
+        pub(crate) fn moved() -> Self {
+            Errno::AGAIN.into()
+        }
+    }
+
+    /// Opens the root itself. Its path is the operator's and is followed as it stands.
+    pub(crate) fn open_root(path: &Path) -> Result<File, Fault> {
+        Ok(fs::open(path, FOLDER, Mode::empty())?.into())
+    }
+
+    /// Whether openat2 works here. A sandbox may answer EPERM instead of ENOSYS.
+    pub(crate) fn has_openat2(root: &File) -> bool {
+        let beneath = ResolveFlags::BENEATH;
+        let answer = fs::openat2(root, c".", FOLDER, Mode::empty(), beneath);
+        !matches!(answer, Err(Errno::NOSYS | Errno::PERM))
+    }
+
+    /// Opens a file so that the kernel lets no part of the path leave the root.
+    pub(crate) fn open_beneath(root: &File, path: &[u8]) -> Result<File, Fault> {
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
+        Ok(fs::openat2(root, path, FILE, Mode::empty(), resolve)?.into())
+    }
+
+    /// Whether a path that ended in ELOOP runs through a magic link, as those of /proc/self/fd.
+    /// Opens nothing: a magic link out of the root is refused here with EXDEV.
+    pub(crate) fn has_magic_link(root: &File, path: &[u8]) -> bool {
+        let look = OFlags::PATH | OFlags::CLOEXEC;
+        let answer = fs::openat2(root, path, look, Mode::empty(), ResolveFlags::BENEATH);
+        matches!(answer, Err(Errno::XDEV))
+    }
+
+    /// A descriptor of one entry of a folder, not followed, not opened, with no side effect.
+    pub(crate) fn look_at(folder: &File, name: &[u8]) -> Result<File, Fault> {
+        let look = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(fs::openat(folder, name, look, Mode::empty())?.into())
+    }
+
+    /// Opens one entry of a folder for reading; a symbolic link is refused.
+    pub(crate) fn open_entry(folder: &File, name: &[u8]) -> Result<File, Fault> {
+        let flags = FILE | OFlags::NOFOLLOW;
+        Ok(fs::openat(folder, name, flags, Mode::empty())?.into())
+    }
+
+    /// Where a symbolic link points.
+    pub(crate) fn link_target(link: &File) -> Result<Vec<u8>, Fault> {
+        Ok(fs::readlinkat(link, c"", Vec::new())?.into_bytes())
+    }
+
+    /// Whether the inode is procfs's, whose links do not lead where their text says.
+    pub(crate) fn is_on_procfs(file: &File) -> Result<bool, Fault> {
+        Ok(fs::fstatfs(file)?.f_type == fs::PROC_SUPER_MAGIC)
+    }
+
+    /// What the inode is, size and times included.
+    pub(crate) fn metadata(file: &File) -> Result<Metadata, Fault> {
+        Ok(file.metadata()?)
+    }
+
+    pub(crate) fn facts(metadata: &Metadata) -> FileFacts {
+        FileFacts {
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+            size: metadata.size(),
+            nlink: metadata.nlink(),
+            mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+
+    fn nanoseconds(seconds: i64, rest: i64) -> i128 {
+        i128::from(seconds) * 1_000_000_000 + i128::from(rest)
+    }
+
+    pub(crate) fn same_inode(one: &Metadata, other: &Metadata) -> bool {
+        (one.dev(), one.ino()) == (other.dev(), other.ino())
+    }
+
+    /// What a thing that is not a regular file is, with its article.
+    pub(crate) fn kind_name(metadata: &Metadata) -> &'static str {
+        let kind = metadata.file_type();
+        match () {
+            () if kind.is_dir() => "a folder",
+            () if kind.is_fifo() => "a FIFO",
+            () if kind.is_socket() => "a socket",
+            () if kind.is_char_device() => "a character device",
+            () if kind.is_block_device() => "a block device",
+            () => "a special file",
+        }
+    }
+
+    /// Doubles the kernel's read-ahead. Only advice: nothing depends on its being taken.
+    pub(crate) fn advise_sequential(file: &File) {
+        let _: Result<(), Errno> = fs::fadvise(file, 0, None, Advice::Sequential);
+    }
+
+    pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        file.read_at(buffer, offset)
+    }
+
+    /// Whether the condition may end although nobody repairs anything. EIO is not among them: the
+    /// block layer has retried before it says so, and fs-verity says EIO of a corrupted block.
+    pub(crate) fn passes_by_itself(errno: i32) -> bool {
+        let passing = [
+            Errno::AGAIN,
+            Errno::INTR,
+            Errno::NOMEM,
+            Errno::MFILE,
+            Errno::NFILE,
+            Errno::STALE,
+            Errno::TIMEDOUT,
+            Errno::BUSY,
+        ];
+        passing.iter().any(|known| known.raw_os_error() == errno)
+    }
+
+    /// The error's symbol and the system's words for it.
+    pub(crate) fn errno_text(errno: i32) -> String {
+        let words = io::Error::from_raw_os_error(errno);
+        match errno_symbol(Errno::from_raw_os_error(errno)) {
+            Some(symbol) => format!("{symbol}, {words}"),
+            None => words.to_string(),
+        }
+    }
+
+    fn errno_symbol(errno: Errno) -> Option<&'static str> {
+        Some(match errno {
+            Errno::AGAIN => "EAGAIN",
+            Errno::BUSY => "EBUSY",
+            Errno::FBIG => "EFBIG",
+            Errno::INTR => "EINTR",
+            Errno::INVAL => "EINVAL",
+            Errno::IO => "EIO",
+            Errno::LOOP => "ELOOP",
+            Errno::MFILE => "EMFILE",
+            Errno::NAMETOOLONG => "ENAMETOOLONG",
+            Errno::NFILE => "ENFILE",
+            Errno::NOMEM => "ENOMEM",
+            Errno::NOSYS => "ENOSYS",
+            Errno::OVERFLOW => "EOVERFLOW",
+            Errno::STALE => "ESTALE",
+            Errno::TIMEDOUT => "ETIMEDOUT",
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod unsupported {
+    //! No promise of the gate holds here, so every door is shut: opening a root fails, and the
+    //! rest can only be reached with a root.
+
+    use super::{Fault, Trouble};
+    use crate::FileFacts;
+    use std::fs::{File, Metadata};
+    use std::io;
+    use std::path::Path;
+
+    pub(crate) const PATH_BYTES_MAX: usize = 0;
+
+    const UNSUPPORTED: Fault = Fault {
+        trouble: Trouble::Unsupported,
+        errno: 0,
+    };
+
+    impl From<io::Error> for Fault {
+        fn from(_: io::Error) -> Self {
+            UNSUPPORTED
+        }
+    }
+
+    impl Fault {
+        pub(crate) fn escapes() -> Self {
+            UNSUPPORTED
+        }
+
+        pub(crate) fn too_deep() -> Self {
+            UNSUPPORTED
+        }
+
+        pub(crate) fn not_a_folder() -> Self {
+            UNSUPPORTED
+        }
+
+        pub(crate) fn empty_name() -> Self {
+            UNSUPPORTED
+        }
+
+        pub(crate) fn name_too_long() -> Self {
+            UNSUPPORTED
+        }
+
+        pub(crate) fn too_many_links() -> Self {
+            UNSUPPORTED
+        }
+
+        pub(crate) fn moved() -> Self {
+            UNSUPPORTED
+        }
+    }
+
+    pub(crate) fn open_root(_: &Path) -> Result<File, Fault> {
+        Err(UNSUPPORTED)
+    }
+
+    pub(crate) fn has_openat2(_: &File) -> bool {
+        false
+    }
+
+    pub(crate) fn open_beneath(_: &File, _: &[u8]) -> Result<File, Fault> {
+        Err(UNSUPPORTED)
+    }
+
+    pub(crate) fn has_magic_link(_: &File, _: &[u8]) -> bool {
+        false
+    }
+
+    pub(crate) fn look_at(_: &File, _: &[u8]) -> Result<File, Fault> {
+        Err(UNSUPPORTED)
+    }
+
+    pub(crate) fn open_entry(_: &File, _: &[u8]) -> Result<File, Fault> {
+        Err(UNSUPPORTED)
+    }
+
+    pub(crate) fn link_target(_: &File) -> Result<Vec<u8>, Fault> {
+        Err(UNSUPPORTED)
+    }
+
+    pub(crate) fn is_on_procfs(_: &File) -> Result<bool, Fault> {
+        Err(UNSUPPORTED)
+    }
+
+    pub(crate) fn metadata(_: &File) -> Result<Metadata, Fault> {
+        Err(UNSUPPORTED)
+    }
+
+    pub(crate) fn facts(metadata: &Metadata) -> FileFacts {
+        FileFacts {
+            dev: 0,
+            ino: 0,
+            size: metadata.len(),
+            nlink: 0,
+            mtime_ns: 0,
+            ctime_ns: 0,
+        }
+    }
+
+    pub(crate) fn same_inode(_: &Metadata, _: &Metadata) -> bool {
+        false
+    }
+
+    pub(crate) fn kind_name(_: &Metadata) -> &'static str {
+        "not a regular file"
+    }
+
+    pub(crate) fn advise_sequential(_: &File) {}
+
+    pub(crate) fn read_at(_: &File, _: &mut [u8], _: u64) -> io::Result<usize> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(crate) fn passes_by_itself(_: i32) -> bool {
+        false
+    }
+
+    pub(crate) fn errno_text(errno: i32) -> String {
+        io::Error::from_raw_os_error(errno).to_string()
+    }
+}
