@@ -146,7 +146,7 @@ export interface NativeLock {
 export interface Native {
   version(): string;
   /** What this build runs on and with. */
-  about(): { readonly supported: boolean; readonly sha256: string; readonly containment: string };
+  about(): { readonly supported: boolean; readonly sha256: string };
   /** Opens the folder that every path must stay beneath. */
   openRoot(path: Uint8Array): { readonly root?: NativeRoot; readonly refusal?: NativeRefusal };
   newControl(): NativeControl;

@@ -26,7 +26,9 @@ pub(crate) fn start(
     let total = u64::try_from(total_bytes).map_err(|_| Error::from_reason("a negative size"))?;
     let expected = expected_digest(sha256)?;
     let pass = BytesPass::start(total, expected, policy.into(), control.inner.clone());
-    Ok(NativeBytesPass { pass: Mutex::new(Some(Arc::new(pass))) })
+    Ok(NativeBytesPass {
+        pass: Mutex::new(Some(Arc::new(pass))),
+    })
 }
 
 #[napi]
@@ -49,6 +51,8 @@ impl NativeBytesPass {
     #[napi(catch_unwind)]
     pub fn finish<'env>(&self, env: &'env Env) -> Result<Object<'env>> {
         let pass = self.slot().take().ok_or_else(finished)?;
+        let pass = Arc::into_inner(pass)
+            .ok_or_else(|| Error::from_reason("a wait for room is still running"))?;
         thread::promise(env, "model-bytes-end", move || Verdict::from(pass.finish()))
     }
 

@@ -39,7 +39,9 @@ pub(crate) fn take(path: &str) -> Result<Option<NativeLock>, String> {
 }
 
 fn failure(error: &std::io::Error) -> Error<String> {
-    let code = error.raw_os_error().map(rustix::io::Errno::from_raw_os_error);
+    let code = error
+        .raw_os_error()
+        .map(rustix::io::Errno::from_raw_os_error);
     let name = code.map_or_else(|| "EIO".to_owned(), |errno| format!("{errno:?}"));
     Error::new(name, error.to_string())
 }

@@ -1,9 +1,9 @@
-//! Metadata values as JavaScript has them: 64-bit integers as BigInt, arrays of numbers as typed arrays.
+//! Metadata values as JavaScript has them: 64-bit integers as `BigInt`, arrays of numbers as typed arrays.
 
 use gguf::{Array, Value, ValueType};
 use napi::bindgen_prelude::{
-    BigInt, BigInt64Array, BigUint64Array, Either16, Float32Array, Float64Array, Int8Array, Int16Array, Int32Array,
-    Uint8Array, Uint16Array, Uint32Array,
+    BigInt, BigInt64Array, BigUint64Array, Either16, Float32Array, Float64Array, Int8Array,
+    Int16Array, Int32Array, Uint8Array, Uint16Array, Uint32Array,
 };
 
 use crate::model::lossy;
@@ -64,5 +64,10 @@ fn decode_array(array: Array<'_>) -> Metadata {
 }
 
 fn numbers<T, const N: usize>(bytes: &[u8], decode: fn([u8; N]) -> T) -> Vec<T> {
-    bytes.as_chunks::<N>().0.iter().map(|&chunk| decode(chunk)).collect()
+    bytes
+        .as_chunks::<N>()
+        .0
+        .iter()
+        .map(|&chunk| decode(chunk))
+        .collect()
 }

@@ -1,6 +1,6 @@
 //! The handles that JavaScript holds: a verified file and its header.
 
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
 use gguf::{Header, Tensor, Value};
@@ -19,7 +19,9 @@ pub struct NativeModel {
 
 impl NativeModel {
     pub(crate) fn new(verified: Verified) -> Self {
-        Self { verified: Some(verified) }
+        Self {
+            verified: Some(verified),
+        }
     }
 }
 
@@ -27,7 +29,10 @@ impl NativeModel {
 impl NativeModel {
     #[napi]
     pub fn fd(&self) -> Result<i32> {
-        let verified = self.verified.as_ref().ok_or_else(|| Error::from_reason("the model was closed"))?;
+        let verified = self
+            .verified
+            .as_ref()
+            .ok_or_else(|| Error::from_reason("the model was closed"))?;
         Ok(verified.as_fd().as_raw_fd())
     }
 
@@ -46,7 +51,9 @@ pub struct NativeGguf {
 
 impl NativeGguf {
     pub(crate) fn new(header: &Arc<Header>) -> Self {
-        Self { header: Arc::clone(header) }
+        Self {
+            header: Arc::clone(header),
+        }
     }
 }
 
@@ -131,7 +138,11 @@ impl NativeGguf {
             Value::Array(array) => (array.len, format!("arr[{}]", array.element.as_str())),
             scalar => (1, scalar.value_type().as_str().to_owned()),
         };
-        Some(Description { r#type: kind, length: saturating(length), offset: saturating(pair.value_offset()) })
+        Some(Description {
+            r#type: kind,
+            length: saturating(length),
+            offset: saturating(pair.value_offset()),
+        })
     }
 
     #[napi(catch_unwind)]
@@ -143,7 +154,9 @@ impl NativeGguf {
     #[napi(catch_unwind)]
     pub fn tensors(&self, first: u32, count: u32) -> Vec<TensorRow> {
         let rows = u64::from(first)..u64::from(first) + u64::from(count);
-        rows.map_while(|index| self.header.tensor(index)).map(row).collect()
+        rows.map_while(|index| self.header.tensor(index))
+            .map(row)
+            .collect()
     }
 
     #[napi(catch_unwind)]
@@ -153,7 +166,11 @@ impl NativeGguf {
 }
 
 fn split(split: gguf::Split) -> Split {
-    Split { index: split.no.into(), count: split.count.into(), tensors: split.tensors.map(saturating) }
+    Split {
+        index: split.no.into(),
+        count: split.count.into(),
+        tensors: split.tensors.map(saturating),
+    }
 }
 
 fn finding(finding: &gguf::Finding) -> Finding {
@@ -169,7 +186,11 @@ fn row(tensor: Tensor<'_>) -> TensorRow {
     TensorRow {
         name: lossy(tensor.name),
         r#type: tensor.kind.as_str(),
-        shape: tensor.shape.iter().map(|&elements| elements.into()).collect(),
+        shape: tensor
+            .shape
+            .iter()
+            .map(|&elements| elements.into())
+            .collect(),
         offset: saturating(tensor.offset),
         bytes: saturating(tensor.bytes),
     }

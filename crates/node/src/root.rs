@@ -27,8 +27,16 @@ pub struct NativeRoot {
 
 pub(crate) fn open(path: &[u8]) -> Opened {
     match Root::open(Path::new(std::ffi::OsStr::from_bytes(path))) {
-        Ok(root) => Opened { root: Some(NativeRoot { root: Some(Arc::new(root)) }), refusal: None },
-        Err(refusal) => Opened { root: None, refusal: Some(refusal.into()) },
+        Ok(root) => Opened {
+            root: Some(NativeRoot {
+                root: Some(Arc::new(root)),
+            }),
+            refusal: None,
+        },
+        Err(refusal) => Opened {
+            root: None,
+            refusal: Some(refusal.into()),
+        },
     }
 }
 
@@ -53,7 +61,9 @@ impl NativeRoot {
     ) -> Result<Object<'env>> {
         let ask = whole_file(path, ask)?;
         let (root, control) = (self.current()?, control.inner.clone());
-        thread::promise(env, "model-load", move || Verdict::from(verify::load(&root, &ask, &control)))
+        thread::promise(env, "model-load", move || {
+            Verdict::from(verify::load(&root, &ask, &control))
+        })
     }
 
     /// Judges the header alone, on a thread of its own.
@@ -79,7 +89,9 @@ impl NativeRoot {
     }
 
     fn current(&self) -> Result<Arc<Root>> {
-        self.root.clone().ok_or_else(|| Error::from_reason("the root was closed"))
+        self.root
+            .clone()
+            .ok_or_else(|| Error::from_reason("the root was closed"))
     }
 }
 
@@ -87,7 +99,9 @@ fn whole_file(path: &[u8], ask: FileAsk) -> Result<Ask> {
     Ok(Ask {
         path: path.to_vec(),
         expected: expected_digest(ask.sha256.as_deref())?,
-        bytes_max: ask.max_bytes.map_or(u64::MAX, |bytes| u64::try_from(bytes).unwrap_or(0)),
+        bytes_max: ask
+            .max_bytes
+            .map_or(u64::MAX, |bytes| u64::try_from(bytes).unwrap_or(0)),
         policy: ask.policy.into(),
     })
 }

@@ -22,8 +22,9 @@ impl NativeSyncAtExit {
 
 /// Holds the file by a description of its own: the worker's descriptors are closed before the hooks run.
 pub(crate) fn register(env: Env, fd: i32) -> Result<NativeSyncAtExit> {
-    let file = File::open(format!("/proc/self/fd/{fd}"))
-        .map_err(|error| Error::from_reason(format!("descriptor {fd} cannot be opened again: {error}")))?;
+    let file = File::open(format!("/proc/self/fd/{fd}")).map_err(|error| {
+        Error::from_reason(format!("descriptor {fd} cannot be opened again: {error}"))
+    })?;
     let file = Arc::new(file);
     env.add_env_cleanup_hook(Arc::downgrade(&file), sync)?;
     Ok(NativeSyncAtExit { file: Some(file) })

@@ -6,7 +6,8 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 
-use napi::bindgen_prelude::{Env, Error, JsDeferred, Object, Result, ToNapiValue};
+use napi::JsDeferred;
+use napi::bindgen_prelude::{Env, Error, Object, Result, ToNapiValue};
 
 type Resolver<T> = Box<dyn FnOnce(Env) -> Result<T>>;
 
@@ -30,7 +31,9 @@ where
         })
         .map_err(|error| Error::from_reason(format!("no thread to work on: {error}")))?;
     let (deferred, promise) = env.create_deferred()?;
-    sender.send(deferred).map_err(|_| Error::from_reason("the new thread has gone"))?;
+    sender
+        .send(deferred)
+        .map_err(|_| Error::from_reason("the new thread has gone"))?;
     Ok(promise)
 }
 

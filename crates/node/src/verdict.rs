@@ -8,7 +8,7 @@ use crate::model::{NativeGguf, NativeModel};
 
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
-pub struct Verdict {
+pub(crate) struct Verdict {
     pub refusal: Option<Refusal>,
     pub model: Option<NativeModel>,
     pub gguf: Option<NativeGguf>,
@@ -67,7 +67,10 @@ impl From<verify::Refusal> for Refusal {
 
 impl From<verify::Refusal> for Verdict {
     fn from(refusal: verify::Refusal) -> Self {
-        Self { refusal: Some(refusal.into()), ..Self::default() }
+        Self {
+            refusal: Some(refusal.into()),
+            ..Self::default()
+        }
     }
 }
 
@@ -86,8 +89,8 @@ impl From<verify::Verified> for Verdict {
 impl From<verify::VerifiedBytes> for Verdict {
     fn from(verified: verify::VerifiedBytes) -> Self {
         Self {
-            gguf: Some(NativeGguf::new(&verified.header)),
-            sha256: Some(verified.sha256.to_string()),
+            gguf: Some(NativeGguf::new(verified.header())),
+            sha256: Some(verified.sha256().to_string()),
             ..Self::default()
         }
     }
