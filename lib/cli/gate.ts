@@ -1,0 +1,105 @@
+/** The library behind the command line: one loader for each root, one trail for all. */
+import type { AuditLog } from "../audit/log.ts";
+import { ModelLoadError, REFUSAL_CODES } from "../errors.ts";
+import { ModelLoader } from "../loader.ts";
+import type { Model } from "../model.ts";
+import type { CallOptions } from "../options.ts";
+import { toBytes, toText } from "./byte-path.ts";
+import type { BytePath } from "./byte-path.ts";
+import type { Job } from "./jobs.ts";
+import type { Ask } from "./verify-ask.ts";
+
+/** How one file was judged. A verdict holds no descriptor. */
+export type Verdict =
+  | { readonly ok: true; readonly shown: BytePath; readonly model: Model; readonly auditError?: Error | undefined }
+  | { readonly ok: false; readonly shown: BytePath; readonly error: ModelLoadError; readonly auditError?: Error | undefined };
+
+export interface GateOptions {
+  readonly judge: Ask["judge"];
+  readonly call: Ask["call"];
+  readonly audit: AuditLog | undefined;
+  readonly concurrency: number;
+}
+
+export class Gate implements AsyncDisposable {
+  readonly #options: GateOptions;
+  readonly #loaders = new Map<BytePath, Promise<ModelLoader>>();
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects for what is wrong with the file: that is a verdict. */
+  async judge(job: Job, call: Pick<CallOptions, "signal" | "onProgress">): Promise<Verdict> {
+    const { shown } = job;
+    const loader = await this.#loaderFor(job);
+    if (loader instanceof ModelLoadError) return { ok: false, shown, error: loader, auditError: loader.auditError };
+    try {
+      const model = await loader.load(toBytes(job.path), { ...this.#options.call, ...call });
+      return { ok: true, shown, model, auditError: await closed(model) };
+    } catch (failure) {
+      const error = asRefusal(failure);
+      return { ok: false, shown, error, auditError: error.auditError };
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const opened = await Promise.allSettled(this.#loaders.values());
+    for (const end of opened) if (end.status === "fulfilled") await end.value[Symbol.asyncDispose]();
+  }
+
+  /** The loader for a job's root, or why there is nothing to ask it. */
+  async #loaderFor(job: Job): Promise<ModelLoader | ModelLoadError> {
+    try {
+      if (job.failure !== undefined) throw new ModelLoadError(job.failure.code, job.failure);
+      return await this.#opened(job.root);
+    } catch (failure) {
+      return this.#recorded(job, asRefusal(failure));
+    }
+  }
+
+  #opened(root: BytePath): Promise<ModelLoader> {
+    const known = this.#loaders.get(root);
+    if (known !== undefined) return known;
+    const { judge, audit = "disabled", concurrency } = this.#options;
+    const loader = ModelLoader.open({ root: toText(root), audit, concurrency, ...judge });
+    this.#loaders.set(root, loader);
+    return loader;
+  }
+
+  /** What fails before the loader can judge it was asked for all the same, and belongs in the trail. */
+  async #recorded(job: Job, error: ModelLoadError): Promise<ModelLoadError> {
+    const { event: type, severity } = REFUSAL_CODES[error.code];
+    const { sha256, ...who } = this.#options.call;
+    const target = { path: toBytes(job.path), ...(sha256 === undefined ? {} : { expectedSha256: sha256 }) };
+    const details = { message: error.message };
+    try {
+      await this.#options.audit?.emit({ type, severity, outcome: "failed", action: "model.load", reason: error.code, target, details, ...given(who) });
+    } catch (failure) {
+      error.auditError = failure as Error;
+    }
+    return error;
+  }
+}
+
+function given(who: Omit<Ask["call"], "sha256">): { actor?: string; correlationId?: string } {
+  const { actor, correlationId } = who;
+  return { ...(actor === undefined ? {} : { actor }), ...(correlationId === undefined ? {} : { correlationId }) };
+}
+
+/** Closes the model; what the trail missed of that is part of the verdict. */
+async function closed(model: Model): Promise<Error | undefined> {
+  try {
+    await model[Symbol.asyncDispose]();
+    return model.auditError;
+  } catch (failure) {
+    return failure as Error;
+  }
+}
+
+/** Anything but a refusal is a bug of ours, and is still an answer. */
+export function asRefusal(failure: unknown): ModelLoadError {
+  if (failure instanceof ModelLoadError) return failure;
+  const message = failure instanceof Error ? failure.message : String(failure);
+  return new ModelLoadError("INTERNAL", { message, cause: failure });
+}

@@ -1,0 +1,81 @@
+/** Help that teaches by example. */
+
+const EXIT_CODES = `Exit codes
+  0  verified                        3  could not be judged: missing, no permission, not a file, read error
+  1  refused, or tampering found     4  the audit trail cannot be written
+  2  the command line is wrong       130 after Ctrl-C, 141 when the reader of a pipe goes away
+With several files the worst counts: 4, then 1, then 3.`;
+
+export const HELP: Readonly<Record<string, string>> = {
+  "": `model-loader: the gate in front of an inference host's models
+
+  model-loader verify PATH…       read models once, judge digest and format, say yes or no
+  model-loader inspect FILE       what a header says, in milliseconds, unverified
+  model-loader audit verify DIR   check that an audit trail is whole
+  model-loader help COMMAND       examples and options
+  model-loader --version
+
+For a start:
+  model-loader verify llama.gguf
+  model-loader verify --root /models --sha256 9f86d081… --audit /var/lib/model-loader/audit llama.gguf
+
+${EXIT_CODES}`,
+
+  verify: `model-loader verify PATH… [options]: the whole gate over files and folders
+
+  # Is this file whole, well-formed and safe to hand to an engine? What is its digest?
+  model-loader verify llama.gguf
+
+  # Is it the very file that the publisher named?
+  model-loader verify llama.gguf --sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+
+  # Every *.gguf below a folder, one JSON object a line
+  model-loader verify --json /models | jq -c 'select(.ok | not)'
+
+  # As a host would: nothing outside /models, every decision in the audit trail
+  model-loader verify --root /models --audit /var/lib/model-loader/audit --actor deploy-42 llama.gguf
+
+Options
+  --root DIR           every file must lie in DIR. A relative PATH is taken from the current folder where that
+                       leads into DIR, otherwise from DIR. Default: the file's own folder, or the folder given
+  --sha256 HEX         the promised digest; for one file
+  --require-digest     refuse where no digest is promised
+  --audit DIR          record every decision in the audit trail in DIR
+  --actor TEXT         who asks; recorded
+  --correlation-id ID  ties the records to a request; recorded
+  --max-bytes N        refuse larger files before reading them
+  --strict             refuse also what breaks the format's text but no engine
+  --no-engine-safety   accept well-formed files that are known to crash an engine
+  --json               one JSON object a line on standard output; text for people goes to standard error
+
+Links are followed as long as they stay in the root; in folders only those to files are.
+
+${EXIT_CODES}`,
+
+  inspect: `model-loader inspect FILE [options]: what a header says, in milliseconds
+
+Reads the header only. Nothing of it is verified: use verify before you load a model.
+
+  model-loader inspect llama.gguf
+  model-loader inspect llama.gguf --tensors
+  model-loader inspect llama.gguf --json | jq '.metadata[] | select(.key == "llama.context_length").value'
+
+Options
+  --tensors   list name, type, shape, offset and bytes of every tensor
+  --root DIR  the file must lie in DIR. Default: its own folder
+  --json      one JSON object on standard output. Arrays of more than 8 elements have type and length but no value;
+              whole numbers beyond 2^53 and numbers that are not finite are strings
+
+${EXIT_CODES}`,
+
+  audit: `model-loader audit verify DIR [--json]: check that an audit trail is whole
+
+  model-loader audit verify /var/lib/model-loader/audit
+
+Hashes every record again and follows the chain from the first to the last. Names the first record that was changed,
+removed, inserted or moved. It cannot see that the newest records were cut off: compare the number of records with
+one noted elsewhere, such as the metric model_loader_audit_log_size.
+
+Exit codes
+  0  intact   1  tampering found   2  the command line is wrong   3  missing or unreadable`,
+};

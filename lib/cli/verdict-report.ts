@@ -1,0 +1,94 @@
+/** How a verdict is told: an object for programs, text for people. */
+import type { ModelLoadError } from "../errors.ts";
+import type { Finding, GgufView } from "../gguf-view.ts";
+import { isText, toBytes, toText } from "./byte-path.ts";
+import type { BytePath } from "./byte-path.ts";
+import { EXIT, exitOf } from "./exit.ts";
+import type { Verdict } from "./gate.ts";
+import { visible } from "./terminal.ts";
+import { count, sizeText } from "./units.ts";
+
+/** Findings shown to people; programs get all that the loader reports. */
+const FINDINGS_SHOWN_MAX = 10;
+
+export function exitOfVerdict(verdict: Verdict): number {
+  if (verdict.auditError !== undefined) return EXIT.AUDIT;
+  return verdict.ok ? EXIT.VERIFIED : exitOf(verdict.error.code);
+}
+
+/** One line of `--json`. */
+export function verdictObject(verdict: Verdict): object {
+  const auditError = verdict.auditError === undefined ? {} : { auditError: verdict.auditError.message };
+  if (!verdict.ok) return { ...refusalObject(verdict.shown, verdict.error), ...auditError };
+  const { sha256, sizeBytes, digestExpected, gguf } = verdict.model;
+  return {
+    ...pathObject(verdict.shown), ok: true, sha256, sizeBytes, digestExpected,
+    gguf: ggufObject(gguf), findings: gguf.findings, findingCount: gguf.findingCount, ...auditError,
+  };
+}
+
+export function refusalObject(shown: BytePath, error: ModelLoadError): object {
+  const { code, message, offset, field, expected, actual, sha256, severity, retriable } = error;
+  return { ...pathObject(shown), ok: false, code, message, offset, field, expected, actual, sha256, severity, retriable };
+}
+
+/** A name that is no UTF-8 has its bytes beside the text that stands for it. */
+export function pathObject(shown: BytePath): object {
+  const path = toText(shown);
+  return isText(shown) ? { path } : { path, pathBase64: toBytes(shown).toString("base64") };
+}
+
+export function ggufObject(gguf: GgufView): object {
+  const { version, tensorCount, metadataCount, alignment, architecture = null } = gguf;
+  return { version, tensorCount, metadataCount, alignment, architecture };
+}
+
+export function verdictText(verdict: Verdict): string {
+  if (!verdict.ok) return refusalText(verdict.shown, verdict.error, verdict.auditError);
+  const { sha256, sizeBytes, digestExpected, gguf } = verdict.model;
+  return [
+    `ok       ${nameText(verdict.shown)}`,
+    `  sha256 ${sha256} ${digestExpected ? "(as promised)" : "(computed; none was promised with --sha256)"}`,
+    `  ${sizeText(sizeBytes)}, ${ggufText(gguf)}`,
+    ...findingsText(gguf.findings, gguf.findingCount),
+    ...auditText(verdict.auditError),
+  ].join("\n");
+}
+
+export function refusalText(shown: BytePath, error: ModelLoadError, auditError?: Error): string {
+  const rows = { expected: error.expected, actual: error.actual, sha256: error.sha256 };
+  const told = Object.entries(rows).filter(([, value]) => value !== undefined && !error.message.includes(value));
+  return [
+    `REFUSED  ${nameText(shown)}`,
+    `  ${error.code}: ${visible(error.message)}${placeText(error.offset, error.field, error.message)}`,
+    ...told.map(([name, value]) => `  ${name} ${visible(value ?? "")}`),
+    ...auditText(auditError),
+  ].join("\n");
+}
+
+export function ggufText(gguf: GgufView): string {
+  const architecture = gguf.architecture === undefined ? "no architecture" : visible(gguf.architecture, 64);
+  const pairs = count(gguf.metadataCount, "metadata pair");
+  return `GGUF v${gguf.version}, ${architecture}, ${count(gguf.tensorCount, "tensor")}, ${pairs}, alignment ${gguf.alignment}`;
+}
+
+export function findingsText(findings: readonly Finding[], total: number): string[] {
+  const shown = findings.slice(0, FINDINGS_SHOWN_MAX).map((finding) =>
+    `  finding (rule ${finding.rule}): ${visible(finding.message)}${placeText(finding.offset, finding.field, finding.message)}`);
+  return total > shown.length ? [...shown, `  and ${count(total - shown.length, "more finding")}; --strict refuses such files`] : shown;
+}
+
+/** An empty name is shown as one. */
+export function nameText(shown: BytePath): string {
+  return shown === "" ? '""' : visible(toText(shown));
+}
+
+function auditText(auditError: Error | undefined): string[] {
+  return auditError === undefined ? [] : [`  NOT RECORDED in the audit trail: ${visible(auditError.message)}`];
+}
+
+/** Where it is, unless the message says so already. */
+function placeText(offset: number | undefined, field: string | undefined, message: string): string {
+  const at = offset === undefined || message.includes(String(offset)) ? "" : ` (at byte ${offset})`;
+  return field === undefined || message.includes(field) ? at : ` [${visible(field)}]${at}`;
+}

@@ -1,0 +1,38 @@
+/** What a `verify` command line asks for. */
+import type { CallOptions, JudgeOptions } from "../options.ts";
+import { digest, parseCommand, UsageError, wholeNumber } from "./args.ts";
+import type { BytePath } from "./byte-path.ts";
+import { requireOneFile } from "./jobs.ts";
+
+export interface Ask {
+  readonly names: readonly BytePath[];
+  readonly root: string | undefined;
+  readonly auditFolder: string | undefined;
+  readonly json: boolean;
+  readonly judge: JudgeOptions;
+  readonly call: Pick<CallOptions, "sha256" | "actor" | "correlationId">;
+}
+
+export const VERIFY_GRAMMAR = {
+  flags: ["strict", "no-engine-safety", "require-digest", "json"],
+  options: ["root", "sha256", "audit", "max-bytes", "actor", "correlation-id"],
+} as const;
+
+/** @throws UsageError */
+export function parseVerify(args: readonly string[]): Ask {
+  const { flags, options, names } = parseCommand(args, VERIFY_GRAMMAR);
+  if (names.length === 0) throw new UsageError("verify needs the name of a file or folder.");
+  const root = options.get("root");
+  const sha256 = digest(options.get("sha256"), "sha256");
+  if (sha256 !== undefined) requireOneFile(names, root);
+  return {
+    names, root, auditFolder: options.get("audit"), json: flags.has("json"),
+    judge: {
+      strict: flags.has("strict"),
+      engineSafety: !flags.has("no-engine-safety"),
+      requireDigest: flags.has("require-digest"),
+      maxBytes: wholeNumber(options.get("max-bytes"), "max-bytes"),
+    },
+    call: { sha256, actor: options.get("actor"), correlationId: options.get("correlation-id") },
+  };
+}

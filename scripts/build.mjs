@@ -1,0 +1,41 @@
+/** Builds dist/: the native library and the TypeScript. Needs nothing but Node, npm and Rust; fetches the rest. */
+import { chmod } from "node:fs/promises";
+import { resolve } from "node:path";
+import { ROOT, run, tool } from "./command.mjs";
+import { installDependencies, Missing, requireNode, requireRust } from "./prerequisites.mjs";
+
+const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
+
+const STEPS = [
+  ["npm ci", () => installDependencies()],
+  ["native library", () => run(tool("napi"), NATIVE)],
+  ["TypeScript", () => run(tool("tsc"), ["-p", "tsconfig.json"])],
+];
+
+// Our own loader and types stand in lib/native.ts; what napi generates beside the library goes where it is in nobody's way.
+const NATIVE = [
+  "build", "--platform", "--release", "--no-js", "--dts", resolve(TARGET, "native.d.ts"),
+  "--manifest-path", "crates/node/Cargo.toml", "--output-dir", "dist", "--", "--locked",
+];
+
+process.exitCode = await build();
+
+async function build() {
+  try {
+    await requireNode();
+    await requireRust();
+  } catch (failure) {
+    if (!(failure instanceof Missing)) throw failure;
+    console.error(failure.message);
+    return 1;
+  }
+  for (const [name, step] of STEPS) {
+    const { code } = await step();
+    if (code !== 0) {
+      console.error(`build: ${name} failed`);
+      return 1;
+    }
+  }
+  await chmod(resolve(ROOT, "dist/cli/main.js"), 0o755);
+  return 0;
+}
