@@ -152,7 +152,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     this.#running.delete(call);
     call.release();
     this.#metrics.ended();
-    this.#metrics.decided(action, code, call.seconds, call.control.bytesDone());
+    this.#metrics.decided(action, code, call.seconds, action === "inspect" ? 0 : call.control.bytesDone());
     return outcome;
   }
 

@@ -158,7 +158,7 @@ export function pathBytes(path: unknown): Uint8Array {
  * refused and recorded as it was given, and can neither open the name with U+FFFD in it nor slip past the record.
  */
 function stringBytes(path: string): Uint8Array {
-  if (!/\p{Surrogate}/u.test(path)) return Buffer.from(path, "utf8");
+  if (path.isWellFormed()) return Buffer.from(path, "utf8");
   return Buffer.concat(path.split(/(\p{Surrogate})/u).map((part) => loneSurrogate(part) ?? Buffer.from(part, "utf8")));
 }
 
