@@ -160,13 +160,12 @@ impl BytesPass {
         let judging = self.judging.take().ok_or_else(Refusal::internal)?;
         let judging = judging
             .map_err(|error| Refusal::io("starting a judging thread", error.raw_os_error()))?;
-        let verdict = judging
-            .join()
-            .unwrap_or_else(|_| Err(Refusal::internal()))?;
-        if accepted > self.total {
+        let verdict = judging.join().unwrap_or_else(|_| Err(Refusal::internal()));
+        let interrupted = matches!(&verdict, Err(refusal) if is_interruption(refusal.code));
+        if accepted > self.total && !interrupted {
             return Err(overrun(self.total));
         }
-        Ok(verdict)
+        verdict
     }
 }
 
@@ -224,6 +223,11 @@ impl Task {
             })
         })
     }
+}
+
+/// Whether the pass ended for a reason that has nothing to do with the bytes.
+fn is_interruption(code: Code) -> bool {
+    matches!(code, Code::Aborted | Code::Internal)
 }
 
 fn overrun(total: u64) -> Refusal {

@@ -152,3 +152,6 @@ fn too_large(size: u64, bytes_max: u64) -> Refusal {
         )
     }
 }
+
+#[cfg(test)]
+mod tests;
