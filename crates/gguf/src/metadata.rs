@@ -90,14 +90,16 @@ impl Metadata {
         if reader.field == Some(ALIGNMENT_KEY) {
             return self.alignment(reader, findings, kind, at);
         }
-        if reader.field == Some(ARCHITECTURE_KEY) && kind != ValueType::String {
-            conformance::architecture(findings, None, at);
-        }
-        match kind {
+        let rest = match kind {
             ValueType::String => string(reader, findings),
             ValueType::Array => array(reader, findings),
             scalar => fixed(reader, findings, scalar, 1, reader.offset()),
+        }?;
+        // Only now, as a value that lacks bytes is read again.
+        if reader.field == Some(ARCHITECTURE_KEY) && kind != ValueType::String {
+            conformance::architecture(findings, None, at);
         }
+        Ok(rest)
     }
 
     fn alignment(
