@@ -1,6 +1,11 @@
 //! Pushed bytes: the same verdict as of a file with the same content, however they are pushed.
 
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed; a refusal is as large as it is"
+)]
 
 mod common;
 
@@ -152,9 +157,10 @@ fn cancelling_ends_every_wait_at_once() {
     let pass = BytesPass::start(1 << 40, None, policy, control.clone());
     scope(|scope| {
         let waiting = scope.spawn(|| {
+            let megabyte = vec![0; 1 << 20];
             // Whoever pushes without end is let go too: bytes are taken and thrown away.
             while !control.is_cancelled() {
-                pass.offer(&[0; 1 << 20]);
+                pass.offer(&megabyte);
                 pass.wait_room();
             }
             Instant::now()
@@ -165,7 +171,7 @@ fn cancelling_ends_every_wait_at_once() {
         let waited = waiting.join().unwrap() - cancelled;
         assert!(waited < Duration::from_millis(100), "{waited:?}");
     });
-    assert_eq!(pass.offer(&[0; 1 << 24]), 1 << 24);
+    assert_eq!(pass.offer(&vec![0; 1 << 24]), 1 << 24);
     pass.wait_room();
     let refusal = pass.finish().unwrap_err();
     assert_eq!(refusal.code, Code::Aborted);

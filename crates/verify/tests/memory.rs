@@ -2,7 +2,12 @@
 //! process's peak is this load's.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed; a refusal is as large as it is"
+)]
 
 mod common;
 

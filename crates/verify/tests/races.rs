@@ -2,7 +2,12 @@
 //! opened lies inside. Where the swap fools a plain open, the test shows that too.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed; a refusal is as large as it is"
+)]
 
 mod common;
 
@@ -108,7 +113,7 @@ fn a_folder_swapped_with_a_link_to_outside() {
         let (folder, at) = field();
         symlink("../outside", at("root/link")).unwrap();
         let count = race(&folder, resolver, "a/x", || {
-            exchange(&at("root/a"), &at("root/link"))
+            exchange(&at("root/a"), &at("root/link"));
         });
         assert!(
             count.opened > 0 && count.refused > 0,
@@ -127,7 +132,7 @@ fn a_file_swapped_with_a_link_to_outside() {
         let (folder, at) = field();
         symlink("../outside/x", at("root/link")).unwrap();
         let count = race(&folder, resolver, "x", || {
-            exchange(&at("root/x"), &at("root/link"))
+            exchange(&at("root/x"), &at("root/link"));
         });
         assert!(
             count.opened > 0 && count.refused > 0,

@@ -1,7 +1,12 @@
 //! What a load and an inspection say of files, and in which order things are judged.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed; a refusal is as large as it is"
+)]
 
 mod common;
 

@@ -80,7 +80,7 @@ fn facts(size: usize) -> FileFacts {
 }
 
 fn text(size: usize) -> Vec<u8> {
-    (0..size).map(|n| (n * 31 % 251) as u8).collect()
+    (0..size).map(|n| (n * 31 % 251).to_le_bytes()[0]).collect()
 }
 
 /// Reads of `bytes` as a file gives them.
