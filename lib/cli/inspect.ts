@@ -1,11 +1,10 @@
 /** `model-loader inspect`: what a header says, unverified. */
 import { ModelLoader } from "../loader.ts";
 import type { InspectReport } from "../loader.ts";
-import { parseCommand, UsageError } from "./args.ts";
 import { toBytes, toText } from "./byte-path.ts";
-import type { BytePath } from "./byte-path.ts";
 import { EXIT, exitOf } from "./exit.ts";
 import { asRefusal } from "./gate.ts";
+import { parseInspect } from "./inspect-ask.ts";
 import { inspectObject, inspectText } from "./inspect-report.ts";
 import { Interrupt } from "./interrupt.ts";
 import { placeOf } from "./jobs.ts";
@@ -13,16 +12,12 @@ import type { Place } from "./places.ts";
 import { Output } from "./output.ts";
 import { refusalObject, refusalText } from "./verdict-report.ts";
 
-export const INSPECT_GRAMMAR = { flags: ["tensors", "json"], options: ["root"] } as const;
-
 export async function inspect(args: readonly string[]): Promise<number> {
-  const { flags, options, names } = parseCommand(args, INSPECT_GRAMMAR);
-  const name = onlyOne(names);
+  const { name, root, tensors, json } = parseInspect(args);
   using interrupt = new Interrupt();
-  const output = new Output(flags.has("json"), interrupt);
+  const output = new Output(json, interrupt);
   try {
-    const report = await read(placeOf(name, options.get("root")), interrupt.signal);
-    const tensors = flags.has("tensors");
+    const report = await read(placeOf(name, root), interrupt.signal);
     output.result(inspectObject(name, report, tensors), () => inspectText(name, report, tensors));
     return interrupt.exitCode ?? EXIT.VERIFIED;
   } catch (failure) {
@@ -30,13 +25,6 @@ export async function inspect(args: readonly string[]): Promise<number> {
     output.result(refusalObject(name, error), () => refusalText(name, error));
     return interrupt.exitCode ?? exitOf(error.code);
   }
-}
-
-function onlyOne(names: readonly BytePath[]): BytePath {
-  const [name] = names;
-  if (name === undefined) throw new UsageError("inspect needs the name of a file.");
-  if (names.length > 1) throw new UsageError("inspect shows one file at a time; run it once for each.");
-  return name;
 }
 
 /** Looking at a header lets nothing in, so it leaves no record. */

@@ -63,7 +63,7 @@ async function searched(place: Place, folder: BytePath, name: BytePath): Promise
 }
 
 function jobOf(place: Place, name: BytePath, { path, unreadable }: Found): Job {
-  const within = place.path === "" || place.path === "." ? path : under(place.path, path);
+  const within = place.path === "." ? path : under(place.path, path);
   const job = { root: place.root, path: within, shown: path === "" ? name : under(name, path) };
   if (unreadable === undefined) return job;
   const message = `this folder could not be searched (${unreadable.code ?? "unknown error"})`;

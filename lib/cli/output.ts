@@ -6,6 +6,7 @@ import { jsonLine } from "./terminal.ts";
 export class Output {
   readonly json: boolean;
   #broken = false;
+  #left = false;
 
   /** @param interrupt stopped when nobody can read the results any more */
   constructor(json: boolean, interrupt?: Interrupt) {
@@ -23,16 +24,16 @@ export class Output {
 
   /** A remark for people; never part of the results. */
   note(text: string): void {
-    process.stderr.write(`${text}\n`);
+    if (!this.#left) process.stderr.write(`${text}\n`);
   }
 
   /** The reader of a pipe may leave (`| head -1`), quietly; a full disk must be told. */
   #lost(failure: NodeJS.ErrnoException, interrupt: Interrupt | undefined): void {
     if (this.#broken) return;
     this.#broken = true;
-    const quiet = failure.code === "EPIPE";
-    if (!quiet) this.note(`model-loader: the results could not be written: ${failure.message}`);
-    process.exitCode = quiet ? EXIT.PIPE : EXIT.IO;
+    this.#left = failure.code === "EPIPE";
+    this.note(`model-loader: the results could not be written: ${failure.message}`);
+    process.exitCode = this.#left ? EXIT.PIPE : EXIT.IO;
     interrupt?.stop(process.exitCode);
   }
 }

@@ -17,6 +17,8 @@ export interface Place {
   readonly folder?: BytePath;
 }
 
+const HERE = fromText(".");
+
 /** Without --root a file's own folder is its root, and a folder is its own. */
 export function ownPlace(given: BytePath): Place {
   const folder = isFolder(given) ? given : undefined;
@@ -25,7 +27,8 @@ export function ownPlace(given: BytePath): Place {
   // Roots cross into the library as text, so a folder whose name is none becomes part of the path.
   while (root !== "" && root !== "/" && !(isText(root) && isFolder(root))) root = parentOf(root.slice(0, -1) as BytePath);
   const path = given.slice(root.length) as BytePath;
-  return { root: root === "" ? fromText(".") : root, path, ...(folder === undefined ? {} : { folder }) };
+  const place = { root: root === "" ? HERE : root, path };
+  return folder === undefined ? place : { ...place, path: path === "" ? HERE : path, folder };
 }
 
 /**
@@ -59,7 +62,7 @@ function physical(path: BytePath): BytePath | undefined {
 
 function beneath(folder: BytePath, path: BytePath | undefined): BytePath | undefined {
   if (path === undefined) return undefined;
-  if (path === folder) return fromText(".");
+  if (path === folder) return HERE;
   const prefix = slashed(folder);
   return path.startsWith(prefix) ? (path.slice(prefix.length) as BytePath) : undefined;
 }

@@ -5,8 +5,10 @@ import { secondsText, sizeText } from "./units.ts";
 
 /** More than 20 a second is flicker, not news. */
 const DRAW_INTERVAL_MS = 50;
-const BAR_CELLS = 20;
+const BAR_CELLS_MAX = 20;
+const BAR_CELLS_MIN = 4;
 const NAME_LENGTH_MAX = 32;
+const NAME_LENGTH_MIN = 10;
 const COLUMNS_DEFAULT = 80;
 const CLEAR_LINE = "\r\u001B[2K";
 
@@ -64,23 +66,31 @@ export class Progress {
     const rate = done / Math.max(0.001, (this.#now() - this.#startedMs) / 1000);
     const total = Math.max(this.#bytesTotal, done, 1);
     const files = this.#files > 1 ? `${this.#finished + 1}/${this.#files} ` : "";
-    const figures = `${bar(done / total)} ${percent(done / total)}  ${sizeText(done)} of ${sizeText(total)}  ` +
+    const figures = `${percent(done / total)}  ${sizeText(done)} of ${sizeText(total)}  ` +
       `${(rate / 1e9).toFixed(2)} GB/s  ${secondsText((total - done) / Math.max(rate, 1))} left`;
-    const room = (this.#screen.columns ?? COLUMNS_DEFAULT) - 1;
-    return `${files}${clip(name, Math.min(NAME_LENGTH_MAX, room - files.length - figures.length - 2))}${figures}`.slice(0, room);
+    const room = (columnsOf(this.#screen)) - 1;
+    const title = files + clip(name, Math.min(NAME_LENGTH_MAX, room - files.length - figures.length));
+    return `${title}${bar(done / total, room - title.length - figures.length)}${figures}`.slice(0, room);
   }
 }
 
-/** The name gives way first: the figures are what is watched. */
-function clip(name: string, room: number): string {
-  const safe = visible(name);
-  if (room < 8) return "";
-  return `${safe.length <= room ? safe : `…${safe.slice(1 - room)}`}  `;
+/** A terminal that does not know its width says 0. */
+function columnsOf({ columns = 0 }: Screen): number {
+  return columns > 0 ? columns : COLUMNS_DEFAULT;
 }
 
-function bar(part: number): string {
-  const full = Math.floor(part * BAR_CELLS);
-  return `[${"#".repeat(full)}${"-".repeat(BAR_CELLS - full)}]`;
+/** The figures are what is watched; the name takes what they leave, and the bar the rest. */
+function clip(name: string, room: number): string {
+  const safe = visible(name);
+  if (room < NAME_LENGTH_MIN) return "";
+  return `${safe.length <= room - 2 ? safe : `…${safe.slice(3 - room)}`}  `;
+}
+
+function bar(part: number, room: number): string {
+  const cells = Math.min(BAR_CELLS_MAX, room - 3);
+  if (cells < BAR_CELLS_MIN) return "";
+  const full = Math.floor(part * cells);
+  return `[${"#".repeat(full)}${"-".repeat(cells - full)}] `;
 }
 
 function percent(part: number): string {

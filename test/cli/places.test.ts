@@ -76,7 +76,7 @@ describe("without --root", () => {
   });
 
   test("a folder is its own root", () => {
-    expect(ownPlace(fromText(models))).toEqual({ root: `${models}/`, path: "", folder: models });
+    expect(ownPlace(fromText(models))).toEqual({ root: `${models}/`, path: ".", folder: models });
   });
 
   test("a file in a missing folder is missing from the nearest one that exists", () => {

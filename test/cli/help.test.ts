@@ -1,0 +1,60 @@
+/** Help, versions, and command lines that name nothing we know. */
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { HELP } from "../../lib/cli/help.ts";
+import { INSPECT_GRAMMAR } from "../../lib/cli/inspect-ask.ts";
+import { VERIFY_GRAMMAR } from "../../lib/cli/verify-ask.ts";
+import { cli } from "./support.ts";
+
+describe("help", () => {
+  test.each([
+    [["--help"], ""],
+    [["-h"], ""],
+    [["help"], ""],
+    [["help", "verify"], "verify"],
+    [["verify", "--help"], "verify"],
+    [["verify", "x.gguf", "--json", "-h"], "verify"],
+    [["inspect", "--help"], "inspect"],
+    [["audit", "--help"], "audit"],
+    [["audit", "verify", "--help"], "audit"],
+  ])("%j", async (args, topic) => {
+    const { code, stdout, stderr } = await cli(args);
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${HELP[topic] ?? ""}\n`, stderr: "" });
+  });
+
+  test.each([["verify", VERIFY_GRAMMAR], ["inspect", INSPECT_GRAMMAR]] as const)("of %s names every option", (name, { flags, options }) => {
+    for (const option of [...flags, ...options]) expect(HELP[name]).toContain(`--${option} `);
+  });
+
+  test("fits a terminal", () => {
+    for (const text of Object.values(HELP)) for (const row of text.split("\n")) expect(row.length).toBeLessThanOrEqual(120);
+  });
+});
+
+test("the version is the package's", async () => {
+  const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+  for (const option of ["--version", "-V"]) expect(await cli([option])).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
+});
+
+describe("a command line that names nothing we know is exit 2, with a hint, and no output", () => {
+  test.each([
+    [[], "name a command", "model-loader --help"],
+    [["verfy", "x"], "Did you mean verify?", "model-loader --help"],
+    [["--json", "verify", "x"], "the command comes first", "model-loader --help"],
+    [["constructor"], "there is no command constructor", "model-loader --help"],
+    [["\u001B[31m"], "there is no command \\u{1B}[31m", "model-loader --help"],
+    [["help", "nothing"], "there is no command nothing", "model-loader --help"],
+    [["verify"], "verify needs the name of a file or folder", "model-loader verify --help"],
+    [["verify", "--jsno", "x"], "Did you mean --json?", "model-loader verify --help"],
+    [["verify", "--max-bytes", "1e9", "x"], "--max-bytes must be a whole number", "model-loader verify --help"],
+    [["verify", "--sha256", "abc", "x"], "--sha256 must be 64 hex digits", "model-loader verify --help"],
+    [["audit"], "audit needs", "model-loader audit --help"],
+    [["audit", "verfiy", "x"], "Did you mean verify?", "model-loader audit --help"],
+    [["audit", "verify"], "audit verify needs the name of a folder", "model-loader audit --help"],
+  ])("%j", async (args, hint, help) => {
+    const { code, stdout, stderr } = await cli(args);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toContain(hint);
+    expect(stderr).toContain(`Try: ${help}\n`);
+  });
+});
