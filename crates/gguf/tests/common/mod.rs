@@ -1,6 +1,8 @@
 //! A raw GGUF writer that can lie about anything, and the assertions that the tests share.
 #![allow(dead_code, unreachable_pub, missing_docs)]
 
+pub mod naive;
+
 use gguf::{Code, GgufError, Header, Policy, Scanner, parse};
 
 pub const U8: u32 = 0;
