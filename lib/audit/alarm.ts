@@ -1,0 +1,61 @@
+/** Who hears of a record that is not durable: counters first, then the operator's logger, then standard error. */
+import { emergencyLine } from "./emergency.ts";
+import { emitReason, messageOf } from "./errors.ts";
+import type { AuditWriteError } from "./errors.ts";
+import { escapeText } from "./escape.ts";
+import { SEVERITIES } from "./events.ts";
+import type { Severity } from "./events.ts";
+import type { AuditMetrics } from "./metrics.ts";
+import type { AuditLogger } from "./options.ts";
+import type { Draft } from "./record.ts";
+import type { Pending } from "./trail.ts";
+
+export class Alarm {
+  readonly #dir: string;
+  readonly #metrics: AuditMetrics;
+  readonly #logger: AuditLogger | undefined;
+
+  constructor(dir: string, metrics: AuditMetrics, logger: AuditLogger | undefined) {
+    this.#dir = dir;
+    this.#metrics = metrics;
+    this.#logger = logger;
+  }
+
+  /** The record did not get to disk, and its caller is told so. */
+  lost(draft: Draft, failure: AuditWriteError): void {
+    this.#metrics.failed(draft.severity, emitReason(failure));
+    this.#log("error", failure, draft, "an audit record is not durable");
+    const why = JSON.stringify(escapeText(failure.message));
+    emergencyLine(`{"emergency":"audit record not durable","dir":${JSON.stringify(escapeText(this.#dir))},` +
+      `"reason":"${failure.reason}","message":${why},"event":${draft.event()}}`);
+  }
+
+  /** The event could not be read; a record with an outline of it is written in its place. */
+  unreadable(severity: Severity, failure: unknown): void {
+    this.#metrics.failed(severity, "serialize");
+    this.warn(failure, "an audit event could not be read and was recorded in outline");
+  }
+
+  syncFailed(failure: AuditWriteError, waiting: readonly Pending[]): void {
+    this.#metrics.flushFailed(gravest(waiting), emitReason(failure));
+    this.#log("error", failure, undefined, "the audit trail could not be synced; it goes on in a new segment");
+  }
+
+  warn(failure: unknown, message: string): void {
+    this.#log("warn", failure, undefined, message);
+  }
+
+  /** A logger that throws must not take the record's caller with it. */
+  #log(level: keyof AuditLogger, failure: unknown, draft: Draft | undefined, message: string): void {
+    try {
+      const details = { err: failure, auditDir: this.#dir, type: draft?.type, severity: draft?.severity };
+      this.#logger?.[level](details, message);
+    } catch (broken) {
+      emergencyLine(JSON.stringify({ emergency: "the audit trail's logger failed", message: escapeText(messageOf(broken)) }));
+    }
+  }
+}
+
+function gravest(waiting: readonly Pending[]): Severity {
+  return SEVERITIES.find((severity) => waiting.some(({ draft }) => draft.severity === severity)) ?? "INFO";
+}

@@ -1,0 +1,68 @@
+/** Two clocks for each record: UTC with nanoseconds, and the monotonic one that no clock step can move. */
+
+/** Injectable, so that tests can step the clock. */
+export interface AuditClock {
+  /** UTC in milliseconds, as `Date.now()`. */
+  now(): number;
+  /** Monotonic seconds and nanoseconds, as `process.hrtime()`. */
+  hrtime(): [number, number];
+}
+
+export const SYSTEM_CLOCK: AuditClock = { now: () => Date.now(), hrtime: () => process.hrtime() };
+
+export interface Instant {
+  readonly unixMs: number;
+  /** Nanoseconds within the millisecond. */
+  readonly subMs: number;
+  readonly mono: string;
+}
+
+/**
+ * JavaScript's UTC clock has milliseconds. The digits below come from the monotonic clock, shifted by an offset that is
+ * corrected whenever the two disagree: so times within a millisecond are in order, and never off by more than it.
+ */
+export class Timekeeper {
+  readonly #clock: AuditClock;
+  #offsetMs = 0;
+  #offsetNs = 0;
+  #second = NaN;
+  #secondText = "";
+
+  constructor(clock: AuditClock) {
+    this.#clock = clock;
+  }
+
+  now(): Instant {
+    const unixMs = this.#clock.now();
+    const [seconds, nanos] = this.#clock.hrtime();
+    const monoMs = seconds * 1000 + Math.floor(nanos / 1e6);
+    const subMs = this.#within(unixMs, monoMs, nanos % 1e6);
+    return { unixMs, subMs, mono: `${seconds}${String(nanos).padStart(9, "0")}` };
+  }
+
+  /** RFC 3339 with nine digits; the part above the millisecond is made once a second. */
+  text(instant: Instant): string {
+    const second = Math.floor(instant.unixMs / 1000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#secondText = new Date(second * 1000).toISOString().slice(0, -4);
+    }
+    const nanos = (instant.unixMs - second * 1000) * 1e6 + instant.subMs;
+    return `${this.#secondText}${String(nanos).padStart(9, "0")}Z`;
+  }
+
+  #within(unixMs: number, monoMs: number, monoNs: number): number {
+    const nanos = this.#offsetNs + monoNs;
+    const ms = monoMs + this.#offsetMs + (nanos >= 1e6 ? 1 : 0);
+    if (ms === unixMs) return nanos % 1e6;
+    const edge = ms < unixMs ? 0 : 999_999;
+    this.#align(unixMs, monoMs, edge - monoNs);
+    return edge;
+  }
+
+  #align(unixMs: number, monoMs: number, shiftNs: number): void {
+    const borrow = shiftNs < 0 ? 1 : 0;
+    this.#offsetNs = shiftNs + borrow * 1e6;
+    this.#offsetMs = unixMs - monoMs - borrow;
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * When to write and when to sync. Records are written as they come, and one sync serves all that were written before it began:
+ * a promise is resolved by a sync that started after its record was in the file.
+ */
+import { performance } from "node:perf_hooks";
+import { asWriteError } from "./errors.ts";
+import type { AuditWriteError } from "./errors.ts";
+import { Pace } from "./pace.ts";
+import type { Draft } from "./record.ts";
+import type { AuditReceipt, Pending, Trail } from "./trail.ts";
+
+/**
+ * Denials are in the file when `emit` returns, and so are the first records of a turn of the event loop: they survive the process
+ * whatever happens next. The rest of a crowd is written together at the end of the turn, for one call instead of many.
+ */
+const WRITTEN_AT_ONCE_MAX = 4;
+
+export interface CommitterOptions {
+  readonly trail: Trail;
+  readonly flushed: (seconds: number) => void;
+  /** A record that is not durable; its caller is told after this. */
+  readonly failed: (draft: Draft, failure: AuditWriteError) => void;
+}
+
+interface Flush {
+  readonly size: number;
+  readonly resolve: () => void;
+  readonly reject: (failure: AuditWriteError) => void;
+}
+
+export class Committer {
+  readonly #options: CommitterOptions;
+  readonly #trail: Trail;
+  readonly #pace = new Pace();
+  #flushes: Flush[] = [];
+  #scheduled = false;
+  #inTurn = 0;
+
+  constructor(options: CommitterOptions) {
+    this.#options = options;
+    this.#trail = options.trail;
+  }
+
+  emit(draft: Draft): Promise<AuditReceipt> {
+    return new Promise((resolve, reject) => {
+      this.#trail.queue({ draft, waiter: { resolve, reject } });
+      if (this.#inTurn === 0) queueMicrotask(() => { this.#endTurn(); });
+      this.#inTurn += 1;
+      if (draft.severity !== "INFO" || this.#inTurn <= WRITTEN_AT_ONCE_MAX) this.#write();
+      this.#schedule();
+    });
+  }
+
+  emitSync(draft: Draft): AuditReceipt {
+    let receipt: AuditReceipt | undefined;
+    let failure: AuditWriteError | undefined;
+    this.#trail.queue({ draft, waiter: { resolve: (got) => { receipt = got; }, reject: (why) => { failure = why; } } });
+    this.#commitNow();
+    if (receipt !== undefined) return receipt;
+    throw failure ?? asWriteError(new Error("no sync took place"), "the audit record is not durable");
+  }
+
+  /** Resolves when all that was emitted before is durable; rejects when some of it could not be made so. */
+  flush(): Promise<void> {
+    this.#write();
+    if (this.#trail.unsynced === 0) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#flushes.push({ size: this.#trail.size, resolve, reject });
+      this.#schedule();
+    });
+  }
+
+  flushSync(): void {
+    const failure = this.#commitNow();
+    if (failure !== undefined) throw failure;
+  }
+
+  #endTurn(): void {
+    this.#inTurn = 0;
+    this.#write();
+  }
+
+  #write(): void {
+    try {
+      this.#trail.write();
+    } catch (failure) {
+      this.#reject(this.#trail.takeQueue(), failure, true);
+    }
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#trail.syncing) return;
+    this.#scheduled = true;
+    setImmediate(() => { this.#commit(); });
+  }
+
+  #commit(): void {
+    this.#scheduled = false;
+    if (this.#trail.syncing) return;
+    if (this.#pace.slow) this.#commitLater();
+    else this.#commitNow();
+  }
+
+  #commitNow(): AuditWriteError | undefined {
+    this.#write();
+    if (this.#trail.unsynced === 0) return undefined;
+    const start = performance.now();
+    try {
+      this.#trail.sync();
+    } catch (failure) {
+      return this.#notSynced(failure);
+    }
+    this.#synced(start);
+    return undefined;
+  }
+
+  #commitLater(): void {
+    this.#write();
+    if (this.#trail.unsynced === 0) return;
+    const start = performance.now();
+    this.#trail.syncLater((failure) => {
+      if (failure === undefined) this.#synced(start);
+      else this.#notSynced(failure);
+      this.#goOn(failure === undefined);
+    });
+  }
+
+  /** What came while the sync ran could not ask for its own. After a failure only new records try again, or it would never end. */
+  #goOn(well: boolean): void {
+    if (this.#trail.queued > 0 || (well && this.#trail.unsynced > 0)) this.#schedule();
+  }
+
+  #synced(start: number): void {
+    const ms = performance.now() - start;
+    this.#pace.took(ms);
+    this.#options.flushed(ms / 1000);
+    if (this.#flushes.length === 0) return;
+    const durable = this.#trail.size - this.#trail.unsynced;
+    const done = this.#flushes.filter(({ size }) => size <= durable);
+    this.#flushes = this.#flushes.filter(({ size }) => size > durable);
+    for (const flush of done) flush.resolve();
+  }
+
+  #notSynced(failure: unknown): AuditWriteError {
+    const error = asWriteError(failure, "the audit trail could not be made durable");
+    this.#reject(this.#trail.takeWaiting(), error, false);
+    for (const flush of this.#flushes.splice(0)) flush.reject(error);
+    return error;
+  }
+
+  /** `gone`: not a byte of them is promised to anyone; otherwise they stand in a file and will be written again. */
+  #reject(records: readonly Pending[], failure: unknown, gone: boolean): void {
+    const error = asWriteError(failure, "the audit record could not be written");
+    for (const { draft, waiter } of records) {
+      if (gone) this.#trail.lost(draft);
+      this.#options.failed(draft, error);
+      waiter?.reject(error);
+    }
+  }
+}

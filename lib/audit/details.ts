@@ -1,0 +1,50 @@
+/** An event's details as one JSON object within a fixed budget; what did not fit is counted, and never takes the record with it. */
+import { hash } from "node:crypto";
+import { describe, read, scalarJson, Unreadable } from "./describe.ts";
+import { escapeText } from "./escape.ts";
+
+const ENTRIES_MAX = 32;
+const KEY_MAX = 64;
+const VALUE_MAX = 512;
+/** Characters of JSON for all entries together. */
+const DETAILS_MAX = 4096;
+
+/** `{…}`, followed by `,"detailsOmitted":n` where entries had to stay out. */
+export function detailsJson(details: unknown): string {
+  if (typeof details !== "object" || details === null) return describe(details, VALUE_MAX);
+  const keys = keysOf(details);
+  if (keys instanceof Unreadable) return describe(keys, VALUE_MAX);
+  const parts: string[] = [];
+  let room = DETAILS_MAX;
+  let omitted = 0;
+  for (const key of keys) {
+    const value = parts.length < ENTRIES_MAX ? read(details, key) : null;
+    if (value === undefined) continue;
+    const part = `${keyJson(key)}:${scalarJson(value, VALUE_MAX)}`;
+    if (parts.length >= ENTRIES_MAX || part.length > room) {
+      omitted += 1;
+      continue;
+    }
+    parts.push(part);
+    room -= part.length;
+  }
+  return omitted === 0 ? `{${parts.join(",")}}` : `{${parts.join(",")}},"detailsOmitted":${omitted}`;
+}
+
+function keysOf(details: object): string[] | Unreadable {
+  try {
+    return Object.keys(details);
+  } catch (failure) {
+    return new Unreadable(failure);
+  }
+}
+
+/** A long key is cut and carries its digest. `\u{}` is no escape, so a cut key cannot be mistaken for a whole one. */
+function keyJson(key: string): string {
+  if (key.length <= KEY_MAX) {
+    const json = JSON.stringify(escapeText(key));
+    if (json.length <= KEY_MAX + 2) return json;
+  }
+  const start = escapeText(key.slice(0, 16).toWellFormed());
+  return JSON.stringify(`${start.slice(0, KEY_MAX / 2)}\\u{}${hash("sha256", Buffer.from(key, "utf16le"), "hex").slice(0, 32)}`);
+}

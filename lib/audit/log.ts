@@ -1,0 +1,236 @@
+/**
+ * The audit trail of one folder. A promise that resolves means that the record is on disk; one that rejects has been counted, logged
+ * and written to standard error before.
+ */
+import { resolve } from "node:path";
+import type { Registry } from "prom-client";
+import { Alarm } from "./alarm.ts";
+import { Timekeeper } from "./clock.ts";
+import { Committer } from "./committer.ts";
+import { AuditWriteError, messageOf } from "./errors.ts";
+import type { AuditEvent } from "./events.ts";
+import { emergencyLine } from "./emergency.ts";
+import { escapeText } from "./escape.ts";
+import { beforeExit, notBeforeExit } from "./exit.ts";
+import { listSegments, prepareFolder } from "./folder.ts";
+import type { TrailFolder } from "./folder.ts";
+import { identityJson, newOrigin } from "./identity.ts";
+import { takeLock } from "./lock.ts";
+import type { Held } from "./lock.ts";
+import { AuditMetrics } from "./metrics.ts";
+import type { AuditState } from "./metrics.ts";
+import { settingsOf } from "./options.ts";
+import type { AuditLogOptions, Settings } from "./options.ts";
+import { draftOf } from "./record.ts";
+import type { Draft, Frame } from "./record.ts";
+import { recover } from "./recovery.ts";
+import type { Recovery } from "./recovery.ts";
+import { Segment } from "./segment.ts";
+import type { Place } from "./segment.ts";
+import { Trail } from "./trail.ts";
+import type { AuditReceipt } from "./trail.ts";
+
+export type { AuditLogger, AuditLogOptions } from "./options.ts";
+export type { AuditReceipt } from "./trail.ts";
+
+export class AuditLog {
+  readonly dir: string;
+  readonly origin: string;
+  readonly #metrics: AuditMetrics;
+  readonly #alarm: Alarm;
+  readonly #frame: Frame;
+  readonly #trail: Trail;
+  readonly #committer: Committer;
+  readonly #held: Held;
+  readonly #atExit = (): void => { this.#closeAtExit(); };
+  #lastDurableMs = 0;
+  #closed = false;
+  #closing: Promise<void> | undefined;
+
+  /** Opens or begins the trail in `dir`. Rejects with AuditWriteError where it cannot be written, is in use, or is damaged. */
+  static async open(dir: string, options: AuditLogOptions = {}): Promise<AuditLog> {
+    const settings = await settingsOf(dir, options);
+    const places = prepareFolder(settings.fs, resolve(dir));
+    const held = takeLock(settings.lock, places.lock, places.folder);
+    try {
+      const segments = listSegments(settings.fs, places.log);
+      const recovery = await recover({ log: places.log, segments, origin: settings.origin, force: settings.force });
+      return new AuditLog(settings, places, held, recovery);
+    } catch (failure) {
+      held.release();
+      throw failure;
+    }
+  }
+
+  private constructor(settings: Settings, places: TrailFolder, held: Held, recovery: Recovery) {
+    this.dir = places.folder;
+    this.origin = recovery.origin ?? settings.origin ?? newOrigin();
+    this.#held = held;
+    this.#metrics = new AuditMetrics(() => this.#state());
+    this.#alarm = new Alarm(this.dir, this.#metrics, settings.logger);
+    const { clock } = settings;
+    const unreadable: Frame["unreadable"] = (severity, failure) => { this.#alarm.unreadable(severity, failure); };
+    this.#frame = { origin: this.origin, identity: identityJson(), time: new Timekeeper(clock), unreadable };
+    this.#trail = this.#makeTrail(settings, places.log, recovery);
+    this.#committer = new Committer({
+      trail: this.#trail,
+      flushed: (seconds) => { this.#lastDurableMs = clock.now(); this.#metrics.flushed(seconds); },
+      failed: (draft, failure) => { this.#alarm.lost(draft, failure); },
+    });
+    this.#begin(settings, recovery);
+  }
+
+  /** Records in the trail, over all its runs. */
+  get size(): number {
+    return this.#trail.size;
+  }
+
+  /** The leaf hash of the last record. */
+  get head(): string {
+    return this.#trail.head;
+  }
+
+  /** False while records cannot be made durable, and once the log is closed. */
+  get healthy(): boolean {
+    return !this.#closed && !this.#trail.failing;
+  }
+
+  /** Resolves when the record is on disk. Never throws; the rejection is an AuditWriteError. */
+  emit(event: AuditEvent): Promise<AuditReceipt> {
+    const draft = this.#draft(event);
+    const receipt = this.#closed ? this.#refuse(draft) : this.#committer.emit(draft);
+    // A lost record has been counted and logged: a caller who does not wait for it must not end the process.
+    receipt.catch(() => undefined);
+    return receipt;
+  }
+
+  /** The same within the call, for disposal and exit. */
+  emitSync(event: AuditEvent): AuditReceipt {
+    const draft = this.#draft(event);
+    if (this.#closed) throw this.#refusal(draft);
+    return this.#committer.emitSync(draft);
+  }
+
+  /** Resolves when everything emitted before is on disk. */
+  flush(): Promise<void> {
+    return this.#closed ? Promise.resolve() : this.#committer.flush();
+  }
+
+  flushSync(): void {
+    if (!this.#closed) this.#committer.flushSync();
+  }
+
+  /** Adds the trail's metrics to `registry`, with all that was counted so far. A second call does nothing. */
+  attachMetrics(registry: Registry): void {
+    this.#metrics.attach(registry);
+  }
+
+  /** Records the end, syncs, closes the file and lets go of the folder. A second call waits for the first. */
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#closed ? Promise.resolve() : this.#close();
+    return this.#closing;
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.#closed) this.#closeSync("dispose");
+  }
+
+  async #close(): Promise<void> {
+    const last = this.#draft(closing("dispose"));
+    this.#closed = true;
+    try {
+      await this.#committer.emit(last);
+    } finally {
+      this.#release();
+    }
+  }
+
+  #closeSync(why: string): void {
+    const last = this.#draft(closing(why));
+    this.#closed = true;
+    try {
+      this.#committer.emitSync(last);
+    } finally {
+      this.#release();
+    }
+  }
+
+  /** Nobody is left to throw at; what failed was counted and written to standard error. */
+  #closeAtExit(): void {
+    try {
+      if (!this.#closed) this.#closeSync("exit");
+      else this.#committer.flushSync();
+    } catch (failure) {
+      emergencyLine(JSON.stringify({ emergency: "the audit trail could not be closed", message: escapeText(messageOf(failure)) }));
+    }
+  }
+
+  #release(): void {
+    notBeforeExit(this.#atExit);
+    this.#trail.close();
+    this.#held.release();
+  }
+
+  #draft(event: AuditEvent): Draft {
+    const draft = draftOf(event, this.#frame);
+    this.#metrics.emitted(draft.type, draft.severity);
+    return draft;
+  }
+
+  #refuse(draft: Draft): Promise<never> {
+    return Promise.reject(this.#refusal(draft));
+  }
+
+  #refusal(draft: Draft): AuditWriteError {
+    const failure = new AuditWriteError("closed", "the audit log is closed; nothing more can be recorded");
+    this.#alarm.lost(draft, failure);
+    return failure;
+  }
+
+  #makeTrail(settings: Settings, log: string, recovery: Recovery): Trail {
+    const place: Place = { fs: settings.fs, folder: log, guard: settings.guard };
+    const { resume, next, head } = recovery;
+    const segment = resume === undefined ? undefined : Segment.resume(place, resume.segment.name, resume.segment.first, resume.bytes);
+    return new Trail({
+      place, next, head,
+      segmentBytesMax: settings.segmentBytes,
+      draft: (event) => this.#draft(event),
+      syncFailed: (failure, waiting) => { this.#alarm.syncFailed(failure, waiting); },
+      warn: (failure, message) => { this.#alarm.warn(failure, message); },
+    }, segment);
+  }
+
+  /** What is owed from earlier runs comes first; then the trail says that it was opened, and how the last run ended. */
+  #begin(settings: Settings, recovery: Recovery): void {
+    if (settings.registry !== undefined) this.attachMetrics(settings.registry);
+    this.#trail.carry(recovery.carried);
+    for (const event of recovery.owed) this.#trail.owe(event);
+    try {
+      this.#committer.emitSync(this.#draft(opening(recovery)));
+    } catch (failure) {
+      this.#trail.close();
+      throw failure;
+    }
+    beforeExit(this.#atExit);
+  }
+
+  #state(): AuditState {
+    return {
+      dir: this.dir,
+      waiting: this.#trail.waiting,
+      unsynced: this.#trail.unsynced,
+      size: this.#trail.size - this.#trail.unsynced,
+      lastDurableSeconds: this.#lastDurableMs / 1000,
+      healthy: !this.#trail.failing,
+    };
+  }
+}
+
+function opening({ previous, next }: Recovery): AuditEvent {
+  const reason = previous === "unclean" ? "AFTER_UNCLEAN_END" : previous === "damaged" ? "AFTER_DAMAGE" : "IN_ORDER";
+  return { type: "AuditOpened", outcome: "info", action: "audit.open", reason, details: { previous, records: next } };
+}
+
+function closing(why: string): AuditEvent {
+  return { type: "AuditClosed", outcome: "info", action: "audit.close", details: { why } };
+}

@@ -1,0 +1,183 @@
+/**
+ * What the operator sees. Counts are kept from the first event on; a registry that is attached later gets all of them once. Several
+ * logs may share a registry: counters add up, gauges are read from all of them when they are scraped.
+ */
+import { Counter, Gauge, Histogram } from "prom-client";
+import type { Metric, Registry } from "prom-client";
+import { EMIT_FAILURE_REASONS } from "./errors.ts";
+import type { EmitFailureReason } from "./errors.ts";
+import { EVENT_TYPES, SEVERITIES } from "./events.ts";
+import type { AuditEventType, Severity } from "./events.ts";
+
+const PREFIX = "model_loader_audit_";
+const FLUSH_BUCKETS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
+/** Durations before a registry is attached: more are counted as the longest of them, so the number stays right. */
+const KEPT_DURATIONS_MAX = 1_024;
+
+/** The state of one log, read when a registry is scraped. */
+export interface AuditState {
+  readonly dir: string;
+  readonly waiting: number;
+  readonly unsynced: number;
+  readonly size: number;
+  readonly lastDurableSeconds: number;
+  readonly healthy: boolean;
+}
+
+interface Family {
+  readonly emits: Counter<"type" | "severity">;
+  readonly failures: Counter<"severity" | "reason">;
+  readonly criticalFailures: Counter<"reason">;
+  readonly flushFailures: Counter;
+  readonly flushSeconds: Histogram;
+  /** By folder: a log that is closed keeps its size, or the sum would fall and look like a rollback. */
+  readonly states: Map<string, () => AuditState>;
+}
+
+/** One family a registry, whichever log came first. */
+const families = new WeakMap<Registry, Family>();
+
+type Count = (family: Family) => void;
+
+export class AuditMetrics {
+  readonly #state: () => AuditState;
+  readonly #attached = new Set<Family>();
+  readonly #emits = new Map<string, { type: AuditEventType; severity: Severity; count: number }>();
+  readonly #failures = new Map<string, { severity: Severity; reason: EmitFailureReason; count: number }>();
+  readonly #seconds: number[] = [];
+  #flushFailures = 0;
+
+  constructor(state: () => AuditState) {
+    this.#state = state;
+  }
+
+  /** Attaching the same registry again does nothing. */
+  attach(registry: Registry): void {
+    const family = familyOf(registry);
+    if (this.#attached.has(family)) return;
+    this.#attached.add(family);
+    this.#carryOver(family);
+    family.states.set(this.#state().dir, this.#state);
+  }
+
+  emitted(type: AuditEventType, severity: Severity): void {
+    const entry = getOrMake(this.#emits, `${type} ${severity}`, () => ({ type, severity, count: 0 }));
+    entry.count += 1;
+    this.#each((family) => { family.emits.inc({ type, severity }); });
+  }
+
+  failed(severity: Severity, reason: EmitFailureReason): void {
+    const entry = getOrMake(this.#failures, `${severity} ${reason}`, () => ({ severity, reason, count: 0 }));
+    entry.count += 1;
+    this.#each((family) => { countFailure(family, severity, reason, 1); });
+  }
+
+  /** A failed flush is a failure to emit as well, of the gravest record that it was to make durable. */
+  flushFailed(severity: Severity, reason: EmitFailureReason): void {
+    this.#flushFailures += 1;
+    this.#each((family) => { family.flushFailures.inc(); });
+    this.failed(severity, reason);
+  }
+
+  flushed(seconds: number): void {
+    if (this.#seconds.length < KEPT_DURATIONS_MAX) this.#seconds.push(seconds);
+    this.#each((family) => { family.flushSeconds.observe(seconds); });
+  }
+
+  #each(count: Count): void {
+    for (const family of this.#attached) count(family);
+  }
+
+  #carryOver(family: Family): void {
+    for (const { type, severity, count } of this.#emits.values()) family.emits.inc({ type, severity }, count);
+    for (const { severity, reason, count } of this.#failures.values()) countFailure(family, severity, reason, count);
+    family.flushFailures.inc(this.#flushFailures);
+    for (const seconds of this.#seconds) family.flushSeconds.observe(seconds);
+  }
+}
+
+function countFailure(family: Family, severity: Severity, reason: EmitFailureReason, count: number): void {
+  family.failures.inc({ severity, reason }, count);
+  if (severity === "CRITICAL") family.criticalFailures.inc({ reason }, count);
+}
+
+function familyOf(registry: Registry): Family {
+  const known = families.get(registry);
+  if (known !== undefined) return known;
+  const family = makeFamily(registry);
+  families.set(registry, family);
+  return family;
+}
+
+function makeFamily(registry: Registry): Family {
+  const states = new Map<string, () => AuditState>();
+  makeGauges(registry, states);
+  return {
+    emits: own(registry, "emits_total", emitsCounter),
+    failures: own(registry, "emit_failures_total", failuresCounter),
+    criticalFailures: own(registry, "critical_emit_failures_total", criticalCounter),
+    flushFailures: own(registry, "flush_failures_total", (name) =>
+      new Counter({ name, help: "Syncs of the audit trail that failed.", registers: [] })),
+    flushSeconds: own(registry, "flush_duration_seconds", (name) =>
+      new Histogram({ name, help: "Time of one sync of the audit trail.", buckets: FLUSH_BUCKETS_SECONDS, registers: [] })),
+    states,
+  };
+}
+
+/** Every combination starts at 0: a counter that is born at 1 never fires an `increase()` alert. */
+function emitsCounter(name: string): Counter<"type" | "severity"> {
+  const counter = new Counter({ name, help: "Events given to the audit trail.", labelNames: ["type", "severity"], registers: [] });
+  for (const type of EVENT_TYPES) for (const severity of SEVERITIES) counter.inc({ type, severity }, 0);
+  return counter;
+}
+
+function failuresCounter(name: string): Counter<"severity" | "reason"> {
+  const help = "Events that could not be made durable, and failed syncs.";
+  const counter = new Counter({ name, help, labelNames: ["severity", "reason"], registers: [] });
+  for (const severity of SEVERITIES) for (const reason of EMIT_FAILURE_REASONS) counter.inc({ severity, reason }, 0);
+  return counter;
+}
+
+function criticalCounter(name: string): Counter<"reason"> {
+  const help = "CRITICAL events that could not be made durable; they count in emit_failures_total too.";
+  const counter = new Counter({ name, help, labelNames: ["reason"], registers: [] });
+  for (const reason of EMIT_FAILURE_REASONS) counter.inc({ reason }, 0);
+  return counter;
+}
+
+function makeGauges(registry: Registry, states: Map<string, () => AuditState>): void {
+  const gauge = (name: string, help: string, read: (all: AuditState[]) => number): void => {
+    own(registry, name, (full) => new Gauge({
+      name: full, help, registers: [],
+      collect() {
+        const all = [...states.values()].map((state) => state());
+        if (all.length > 0) this.set(read(all));
+      },
+    }));
+  };
+  gauge("queue_depth", "Events whose callers wait for durability.", (all) => sum(all.map((state) => state.waiting)));
+  gauge("unsynced_events", "Events in a file that no sync has covered yet.", (all) => sum(all.map((state) => state.unsynced)));
+  gauge("log_size", "Records in the trail, over all its runs.", (all) => sum(all.map((state) => state.size)));
+  gauge("last_durable_timestamp_seconds", "When the last record became durable.", (all) => Math.min(...all.map((state) => state.lastDurableSeconds)));
+  gauge("healthy", "1 while every record can be made durable.", (all) => (all.every((state) => state.healthy) ? 1 : 0));
+}
+
+function own<M extends Metric>(registry: Registry, name: string, make: (name: string) => M): M {
+  const existing = registry.getSingleMetric(PREFIX + name);
+  if (existing !== undefined) return existing as M;
+  const metric = make(PREFIX + name);
+  registry.registerMetric(metric);
+  return metric;
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+function getOrMake<V>(map: Map<string, V>, key: string, make: () => V): V {
+  const known = map.get(key);
+  if (known !== undefined) return known;
+  const made = make();
+  map.set(key, made);
+  return made;
+}

@@ -1,0 +1,82 @@
+/** What a log can be told when it is opened; everything is judged before anything is touched. */
+import type { Registry } from "prom-client";
+import { SYSTEM_CLOCK } from "./clock.ts";
+import type { AuditClock } from "./clock.ts";
+import { NODE_FS } from "./files.ts";
+import type { AuditFs } from "./files.ts";
+import type { Lock } from "./lock.ts";
+import { ORIGIN_MAX, RECORD_BYTES_MAX } from "./record.ts";
+import type { Guard } from "./segment.ts";
+
+/** For diagnostics only; a pino logger fits. */
+export interface AuditLogger {
+  error(details: object, message: string): void;
+  warn(details: object, message: string): void;
+}
+
+export interface AuditLogOptions {
+  /** A prom-client Registry for the trail's counters. */
+  readonly registry?: Registry;
+  readonly logger?: AuditLogger;
+  /** The trail's name: no spaces, no `+`. A new trail takes host name and a random part; an old one keeps its own. */
+  readonly origin?: string;
+  /** A segment that has grown to this many bytes is followed by a new one. Default 64 MiB. */
+  readonly segmentBytes?: number;
+  /** Go on behind damage, and record that. Default false: a damaged trail is refused. */
+  readonly force?: boolean;
+  readonly clock?: AuditClock;
+  readonly fs?: AuditFs;
+  /** Default: flock through the addon. */
+  readonly lock?: Lock;
+  /** Default: the addon's sync when the thread is torn down. */
+  readonly guard?: Guard;
+}
+
+export interface Settings {
+  readonly registry: Registry | undefined;
+  readonly logger: AuditLogger | undefined;
+  readonly origin: string | undefined;
+  readonly segmentBytes: number;
+  readonly force: boolean;
+  readonly clock: AuditClock;
+  readonly fs: AuditFs;
+  readonly lock: Lock;
+  readonly guard: Guard | undefined;
+}
+
+const SEGMENT_BYTES = 64 * 1024 * 1024;
+/** C2SP names hold no space and no plus; quote and backslash would need escapes. */
+const ORIGIN = /^[!#-*,-[\]-~]+$/;
+
+export async function settingsOf(dir: unknown, options: AuditLogOptions): Promise<Settings> {
+  if (typeof dir !== "string" || dir === "" || dir.includes("\0")) throw new TypeError("dir must be the path of the audit folder");
+  const { origin, segmentBytes = SEGMENT_BYTES, force = false } = options;
+  if (origin !== undefined && !isOrigin(origin)) {
+    throw new TypeError(`origin must be 1 to ${ORIGIN_MAX} printable ASCII characters without spaces, +, quotes and backslashes`);
+  }
+  if (!Number.isSafeInteger(segmentBytes) || segmentBytes < RECORD_BYTES_MAX) {
+    throw new TypeError(`segmentBytes must be a whole number of at least ${RECORD_BYTES_MAX}`);
+  }
+  if (typeof force !== "boolean") throw new TypeError("force must be true or false");
+  return {
+    registry: options.registry,
+    logger: options.logger,
+    origin,
+    segmentBytes,
+    force,
+    clock: options.clock ?? SYSTEM_CLOCK,
+    fs: options.fs ?? NODE_FS,
+    ...(await nativeParts(options)),
+  };
+}
+
+function isOrigin(origin: unknown): boolean {
+  return typeof origin === "string" && origin.length <= ORIGIN_MAX && ORIGIN.test(origin);
+}
+
+/** The addon is loaded only where it is needed, so that a trail can be verified and tested without it. */
+async function nativeParts({ lock, guard }: AuditLogOptions): Promise<{ lock: Lock; guard: Guard | undefined }> {
+  if (lock !== undefined) return { lock, guard };
+  const { native } = await import("../native.ts");
+  return { lock: (path) => native.lockFile(path), guard: guard ?? ((fd) => native.syncAtExit(fd)) };
+}

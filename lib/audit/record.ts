@@ -1,0 +1,123 @@
+/**
+ * One event as one line: pure ASCII JSON, in a fixed order of fields, at most {@link RECORD_BYTES_MAX} long.
+ *
+ * The text is made when the event happens; its place in the chain (`seq`, `prev`) is filled in when it is written, because a
+ * record that fails takes no number. Whatever the event holds, there is a record: what cannot be read is described.
+ */
+import type { Instant, Timekeeper } from "./clock.ts";
+import { detailsJson } from "./details.ts";
+import { describe, read, textOrDescription } from "./describe.ts";
+import { textJson } from "./escape.ts";
+import { EVENT_SEVERITIES, isEventType, OUTCOMES, SEVERITIES } from "./events.ts";
+import type { AuditEventType, AuditOutcome, Severity } from "./events.ts";
+import { targetJson } from "./target.ts";
+import { uuidv7 } from "./uuid.ts";
+
+/** An entry of a C2SP tile holds 65,535 bytes at most; this leaves room, and a reader can bound its buffer. */
+export const RECORD_BYTES_MAX: number = 16_384;
+export const RECORD_VERSION: number = 1;
+
+/** Caps of single fields, in characters of JSON. Together with those of target and details they keep below the maximum. */
+const CODE_MAX = 128;
+const NAME_MAX = 512;
+const GIVEN_MAX = 64;
+/** The words between the parts: the sequence number's digits, type, severity, `prev` and the braces. */
+const FRAME_MAX = 192;
+
+/** A record that still waits for its place in the chain. */
+export interface Draft {
+  readonly type: AuditEventType;
+  readonly severity: Severity;
+  line(seq: number, prev: string): string;
+  /** The event without its place in the chain, for the places that hear of it when it has none. */
+  event(): string;
+}
+
+/** What all records of one log have in common. */
+export interface Frame {
+  readonly origin: string;
+  readonly identity: string;
+  readonly time: Timekeeper;
+  /** Called where an event could not be read at all and only an outline of it is recorded. */
+  readonly unreadable: (severity: Severity, failure: unknown) => void;
+}
+
+/** How every line of a trail of this origin begins; the sequence number follows. */
+export function linePrefix(origin: string): string {
+  return `{"v":${RECORD_VERSION},"origin":${textJson(origin, ORIGIN_MAX)},"seq":`;
+}
+
+export const ORIGIN_MAX: number = 256;
+
+export function draftOf(event: unknown, frame: Frame): Draft {
+  const source = typeof event === "object" && event !== null ? event : { type: event };
+  const type = kindOf(read(source, "type"));
+  const severity = severityOf(read(source, "severity"), type);
+  const instant = frame.time.now();
+  const stamp = stampJson(instant, frame);
+  const head = linePrefix(frame.origin);
+  const room = RECORD_BYTES_MAX - FRAME_MAX - head.length - stamp.length;
+  const middle = `${stamp},"type":"${type}","sev":"${severity}",${body(source, type, severity, room, frame.unreadable)}`;
+  return {
+    type,
+    severity,
+    line: (seq, prev) => `${head}${seq}${middle},"prev":"${prev}"}`,
+    event: () => `{${middle.slice(1)}}`,
+  };
+}
+
+function stampJson(instant: Instant, frame: Frame): string {
+  const id = uuidv7(instant.unixMs, instant.subMs);
+  return `,"id":"${id}","time":"${frame.time.text(instant)}","mono":"${instant.mono}",${frame.identity}`;
+}
+
+/** The last resort keeps the event's type, time and place in the chain, and counts the rest as a failure to serialize. */
+function body(source: object, type: AuditEventType, severity: Severity, room: number, unreadable: Frame["unreadable"]): string {
+  try {
+    const said = bodyOf(source, type, severity);
+    if (said.length <= room) return said;
+    throw new RangeError(`the record's own part would take ${said.length} bytes`);
+  } catch (failure) {
+    unreadable(severity, failure);
+    return `"outcome":"info","action":"unknown","reason":"UNREADABLE_EVENT","details":{"failure":${describe(failure, NAME_MAX)}}`;
+  }
+}
+
+function bodyOf(source: object, type: AuditEventType, severity: Severity): string {
+  const given = read(source, "outcome");
+  const outcome = OUTCOMES.find((known) => known === given);
+  let text = `"outcome":"${outcome ?? "info"}","action":${textOrDescription(read(source, "action") ?? "unknown", CODE_MAX)}`;
+  text += optional(source, "reason", "reason", CODE_MAX);
+  text += optional(source, "actor", "actor", NAME_MAX);
+  const target = read(source, "target");
+  if (target !== undefined) text += `,"target":${targetJson(target)}`;
+  text += optional(source, "correlationId", "corr", NAME_MAX);
+  text += optional(source, "traceId", "trace", NAME_MAX);
+  const details = read(source, "details");
+  if (details !== undefined) text += `,"details":${detailsJson(details)}`;
+  return text + givenJson(source, type, severity, outcome);
+}
+
+function optional(source: object, key: string, name: string, max: number): string {
+  const value = read(source, key);
+  return value === undefined ? "" : `,"${name}":${textOrDescription(value, max)}`;
+}
+
+/** What the caller wrote where only a closed set of words is allowed: recorded beside what it was taken for. */
+function givenJson(source: object, type: AuditEventType, severity: Severity, outcome: AuditOutcome | undefined): string {
+  const parts: string[] = [];
+  const givenType = read(source, "type");
+  const givenSeverity = read(source, "severity");
+  if (givenType !== type) parts.push(`"type":${textOrDescription(givenType, GIVEN_MAX)}`);
+  if (givenSeverity !== undefined && givenSeverity !== severity) parts.push(`"sev":${textOrDescription(givenSeverity, GIVEN_MAX)}`);
+  if (outcome === undefined) parts.push(`"outcome":${textOrDescription(read(source, "outcome"), GIVEN_MAX)}`);
+  return parts.length === 0 ? "" : `,"given":{${parts.join(",")}}`;
+}
+
+function kindOf(type: unknown): AuditEventType {
+  return isEventType(type) ? type : "UnrecognizedEvent";
+}
+
+function severityOf(severity: unknown, type: AuditEventType): Severity {
+  return SEVERITIES.find((known) => known === severity) ?? EVENT_SEVERITIES[type];
+}

@@ -1,0 +1,437 @@
+/**
+ * The chain on disk: gives records their numbers, writes them to the current segment, and goes on in a new one when that fails.
+ *
+ * Rules that verification relies on:
+ * - A record has its number once its whole line (with the newline) is in a file. A line that was cut short has none, and the
+ *   next record takes the number: the chain has no gaps.
+ * - A file in which a write or a sync failed is never written again. Every record that was not yet known to be durable is
+ *   written once more, the same bytes, to the next segment, which is named after the first of them. So the only overlap
+ *   between two segments is: the later one begins with the very lines that the earlier one ends with.
+ * - Bytes after the last whole line of a segment are no record. The next segment describes them (offset, length, digest) before
+ *   it holds any event.
+ * - Every segment but the first names its predecessor in one of its first records (rotated, abandoned or recovered). Where a crash
+ *   came before that, recovery finishes the work.
+ * - A file that was deleted or renamed under us still has its bytes: they are copied to a new segment of the same number.
+ */
+import { performance } from "node:perf_hooks";
+import { leafHash } from "./chain.ts";
+import { AuditWriteError, asWriteError, messageOf, TamperedError } from "./errors.ts";
+import type { AuditEvent } from "./events.ts";
+import { Losses } from "./losses.ts";
+import type { Draft } from "./record.ts";
+import { Segment } from "./segment.ts";
+import type { Place, Tail } from "./segment.ts";
+
+/** After a second failure in a row, a new segment is tried only so often, or a broken disk would be filled with files. */
+const PAUSE_MS = 1_000;
+const PAUSE_MS_MAX = 60_000;
+const WRITE_FAILED = "the audit record could not be written";
+
+export interface AuditReceipt {
+  readonly seq: number;
+  readonly leafHash: string;
+}
+
+export interface Waiter {
+  resolve(receipt: AuditReceipt): void;
+  reject(failure: AuditWriteError): void;
+}
+
+/** A record and who waits for it. */
+export interface Pending {
+  readonly draft: Draft;
+  waiter?: Waiter | undefined;
+}
+
+interface Entry extends Pending {
+  readonly seq: number;
+  readonly leaf: string;
+  readonly text: string;
+}
+
+/** A record of an earlier run, with its newline. */
+export interface CarriedLine {
+  readonly seq: number;
+  readonly leaf: string;
+  readonly text: string;
+}
+
+export interface TrailOptions {
+  readonly place: Place;
+  readonly segmentBytesMax: number;
+  /** Where the chain goes on. */
+  readonly next: number;
+  readonly head: string;
+  /** Records about the trail itself. */
+  readonly draft: (event: AuditEvent) => Draft;
+  readonly syncFailed: (failure: AuditWriteError, waiting: readonly Pending[]) => void;
+  readonly warn: (failure: unknown, message: string) => void;
+}
+
+export class Trail {
+  readonly #options: TrailOptions;
+  #next: number;
+  #head: string;
+  #segment: Segment | undefined;
+  /** A segment whose name is gone: its bytes still have to be copied. */
+  #rescue: Segment | undefined;
+  readonly #queue: Pending[] = [];
+  /** Records about the trail that must come before the next event. */
+  #owed: Pending[] = [];
+  #unsynced: Entry[] = [];
+  /** Entries at the front of `#unsynced` that a sync has confirmed while another one was still running. */
+  #confirmed = 0;
+  #running: Segment | undefined;
+  readonly #losses = new Losses();
+  #lossRecord: Pending | undefined;
+  /** A new file that took nothing yet, because the disk was full. */
+  #spare: Segment | undefined;
+  #failures = 0;
+  #wasted = 0;
+  #pausedUntil = 0;
+
+  constructor(options: TrailOptions, resumed: Segment | undefined) {
+    this.#options = options;
+    this.#next = options.next;
+    this.#head = options.head;
+    this.#segment = resumed;
+  }
+
+  /** Records that have a place in the chain. */
+  get size(): number {
+    return this.#next;
+  }
+
+  get head(): string {
+    return this.#head;
+  }
+
+  /** Records whose callers still wait, written or not. */
+  get waiting(): number {
+    return this.#queue.length + this.#unsynced.length - this.#confirmed;
+  }
+
+  get queued(): number {
+    return this.#queue.length;
+  }
+
+  /** Records in a file that no sync has covered yet. */
+  get unsynced(): number {
+    return this.#unsynced.length - this.#confirmed;
+  }
+
+  get syncing(): boolean {
+    return this.#running !== undefined;
+  }
+
+  /** The last write or sync failed, and none has succeeded since. */
+  get failing(): boolean {
+    return this.#failures > 0;
+  }
+
+  queue(pending: Pending): void {
+    this.#queue.push(pending);
+  }
+
+  /** A record about the trail: it goes before the next event, whenever that can be written. */
+  owe(event: AuditEvent): void {
+    this.#owed.push({ draft: this.#options.draft(event) });
+  }
+
+  /** Lines of an earlier run that its last segment still lacks; the next segment begins with them. */
+  carry(lines: readonly CarriedLine[]): void {
+    for (const { seq, leaf, text } of lines) {
+      this.#unsynced.push({ draft: { type: "AuditRecovered", severity: "INFO", line: () => text, event: () => text.trimEnd() }, seq, leaf, text });
+    }
+  }
+
+  /** An event that got no record; the trail says so as soon as it can. */
+  lost(draft: Draft): void {
+    this.#losses.add(draft);
+  }
+
+  /** Writes what is queued, in a new segment where the current one fails. Throws when that fails too; the queue holds the rest. */
+  write(): void {
+    if (this.#queue.length === 0) return;
+    try {
+      this.#attempt();
+    } catch (failure) {
+      if (!this.#abandon(failure)) throw asWriteError(failure, WRITE_FAILED);
+      this.#attemptAgain();
+    }
+  }
+
+  /** What could not be written; it has taken no numbers. */
+  takeQueue(): Pending[] {
+    return this.#queue.splice(0);
+  }
+
+  /** Makes everything written durable, or throws. Their callers are told on success. */
+  sync(): void {
+    if (this.#segment === undefined) {
+      this.#restart();
+      return;
+    }
+    if (this.#unsynced.length === this.#confirmed) return;
+    try {
+      this.#segment.sync();
+    } catch (failure) {
+      this.#syncFailed(failure);
+      return;
+    }
+    this.#durable(this.#unsynced.length);
+  }
+
+  /** The same on the thread pool; at most one at a time. `done` is called when everything is settled, with what failed. */
+  syncLater(done: (failure: unknown) => void): void {
+    const segment = this.#segment;
+    const count = this.#unsynced.length;
+    if (segment === undefined) {
+      done(attempt(() => { this.#restart(); }));
+      return;
+    }
+    this.#running = segment;
+    segment.syncLater((failure) => {
+      this.#running = undefined;
+      // A segment that was given up meanwhile has nothing left to say: its records stand in the next one.
+      done(segment === this.#segment ? attempt(() => { this.#synced(segment, count, failure); }) : undefined);
+    });
+  }
+
+  /** Callers of records that are written but could not be synced; the records stay and are written again when that works. */
+  takeWaiting(): Pending[] {
+    const waiting = this.#unsynced.filter((entry) => entry.waiter !== undefined).map(({ draft, waiter }) => ({ draft, waiter }));
+    for (const entry of this.#unsynced) entry.waiter = undefined;
+    return waiting;
+  }
+
+  close(): void {
+    for (const segment of [this.#segment, this.#rescue, this.#spare]) segment?.close();
+    this.#segment = undefined;
+    this.#rescue = undefined;
+    this.#spare = undefined;
+  }
+
+  #attempt(): void {
+    this.#ready();
+    this.#drainOwed(this.#segment);
+    this.#drain(this.#queue, this.#segment);
+  }
+
+  #attemptAgain(): void {
+    try {
+      this.#attempt();
+    } catch (failure) {
+      this.#abandon(failure);
+      throw asWriteError(failure, WRITE_FAILED);
+    }
+  }
+
+  #ready(): void {
+    if (this.#segment === undefined) this.#restart();
+    else if (this.#segment.whole >= this.#options.segmentBytesMax && !this.syncing) this.#rotate(this.#segment);
+  }
+
+  /** Gives the records their places and writes them in one go; whole lines leave `list`, the rest stays. */
+  #drain(list: Pending[], segment: Segment | undefined): void {
+    if (list.length === 0 || segment === undefined) return;
+    const entries = this.#chain(list);
+    const before = segment.whole;
+    const failure = segment.append(entries.map((entry) => entry.text).join(""));
+    list.splice(0, this.#accept(entries, segment.whole - before));
+    if (failure !== undefined) throw failure;
+  }
+
+  #drainOwed(segment: Segment | undefined): void {
+    if (this.#losses.count > 0) {
+      this.#owed = this.#owed.filter((pending) => pending !== this.#lossRecord);
+      this.#lossRecord = { draft: this.#options.draft(this.#losses.event()) };
+      this.#owed.push(this.#lossRecord);
+    }
+    this.#drain(this.#owed, segment);
+    this.#losses.told();
+  }
+
+  #chain(list: readonly Pending[]): Entry[] {
+    let head = this.#head;
+    return list.map(({ draft, waiter }, i) => {
+      const line = draft.line(this.#next + i, head);
+      head = leafHash(line);
+      return { draft, waiter, seq: this.#next + i, leaf: head, text: `${line}\n` };
+    });
+  }
+
+  #accept(entries: readonly Entry[], bytes: number): number {
+    let end = 0;
+    let count = 0;
+    for (const entry of entries) {
+      end += entry.text.length;
+      if (end > bytes) break;
+      count += 1;
+      this.#next = entry.seq + 1;
+      this.#head = entry.leaf;
+      this.#unsynced.push(entry);
+    }
+    return count;
+  }
+
+  /** A new file of its final name; the old one is complete and durable before the new one exists. */
+  #rotate(full: Segment): void {
+    full.sync();
+    this.#durable(this.#unsynced.length);
+    try {
+      this.#segment = Segment.create(this.#options.place, this.#next);
+    } catch (failure) {
+      this.#options.warn(failure, "the audit trail goes on in a segment above its size: no new one could be made");
+      return;
+    }
+    full.close();
+    this.#owed.unshift({ draft: this.#options.draft(rotated(full)) });
+  }
+
+  /** A new segment with all that is not durable, and the reason why it was needed, on disk before anything else is accepted. */
+  #restart(): void {
+    if (performance.now() < this.#pausedUntil) {
+      throw new AuditWriteError("poisoned", "the audit trail cannot be written, and it is not yet time to try a new file");
+    }
+    const segment = this.#newSegment(this.#rescue?.first ?? this.#unsynced[0]?.seq ?? this.#next);
+    try {
+      this.#refill(segment);
+      this.#drainOwed(segment);
+      segment.sync();
+    } catch (failure) {
+      this.#discard(segment, failure);
+      throw asWriteError(failure, "the audit trail could not go on in a new file");
+    }
+    this.#rescue?.close();
+    this.#rescue = undefined;
+    this.#segment = segment;
+    this.#durable(this.#unsynced.length);
+  }
+
+  #newSegment(first: number): Segment {
+    const spare = this.#spare;
+    this.#spare = undefined;
+    if (spare?.first === first) return spare;
+    spare?.close();
+    return Segment.create(this.#options.place, first);
+  }
+
+  #refill(segment: Segment): void {
+    if (this.#rescue !== undefined) {
+      segment.copyFrom(this.#rescue);
+      return;
+    }
+    const failure = segment.append(this.#unsynced.map((entry) => entry.text).join(""));
+    if (failure !== undefined) throw failure;
+  }
+
+  #synced(segment: Segment, count: number, failure: Error | undefined): void {
+    try {
+      if (failure !== undefined) throw failure;
+      segment.check();
+    } catch (reason) {
+      this.#syncFailed(reason);
+      return;
+    }
+    this.#durable(Math.max(count, this.#confirmed));
+  }
+
+  /** After a failed sync the kernel may call the same pages clean: only a new file can be trusted. */
+  #syncFailed(failure: unknown): void {
+    const error = asWriteError(failure, "the audit trail could not be synced");
+    this.#options.syncFailed(error, this.#unsynced);
+    this.#abandon(failure);
+    this.#restart();
+  }
+
+  /** True where another file may do better. */
+  #abandon(failure: unknown): boolean {
+    const segment = this.#segment;
+    this.#failures += 1;
+    if (segment === undefined) return false;
+    this.#segment = undefined;
+    if (this.#running !== segment && !segment.suspect) this.#settle(segment);
+    this.#discard(segment, failure);
+    return this.#spare === undefined;
+  }
+
+  /** A full disk refuses new bytes but keeps the old ones: those that reached the file are made durable where they are. */
+  #settle(segment: Segment): void {
+    if (this.#unsynced.length === 0) return;
+    try {
+      segment.sync();
+    } catch (failure) {
+      this.#options.warn(failure, "the failed segment could not be synced; its last records are written again");
+      return;
+    }
+    this.#durable(this.#unsynced.length);
+  }
+
+  #discard(segment: Segment, failure: unknown): void {
+    this.#failures += 1;
+    // Nothing is in it and nothing was: it can take the next try, and a full disk is not filled with empty files.
+    if (segment.written === 0 && !segment.suspect) {
+      this.#spare = segment;
+      return;
+    }
+    this.owe(abandoned(segment, failure));
+    this.#pause();
+    if (failure instanceof TamperedError && failure.tampering === "unlinked" && this.#rescue === undefined) this.#rescue = segment;
+    else segment.close();
+  }
+
+  #pause(): void {
+    this.#wasted += 1;
+    if (this.#wasted <= 2) return;
+    this.#pausedUntil = performance.now() + Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** (this.#wasted - 3));
+  }
+
+  #durable(count: number): void {
+    this.#failures = 0;
+    this.#wasted = 0;
+    const done = this.#unsynced.slice(0, count);
+    // While a sync is under way on this file, its failure would take all of them along: keep them until it is over.
+    if (this.syncing && this.#running === this.#segment) this.#confirmed = count;
+    else {
+      this.#unsynced = this.#unsynced.slice(count);
+      this.#confirmed = 0;
+    }
+    for (const entry of done) {
+      const { waiter } = entry;
+      entry.waiter = undefined;
+      waiter?.resolve({ seq: entry.seq, leafHash: entry.leaf });
+    }
+  }
+}
+
+function rotated(full: Segment): AuditEvent {
+  const details = { segment: full.name, bytes: full.whole };
+  return { type: "AuditRotated", outcome: "info", action: "audit.rotate", details };
+}
+
+function abandoned(segment: Segment, failure: unknown): AuditEvent {
+  const error = asWriteError(failure, "audit segment");
+  const reason = failure instanceof TamperedError ? failure.tampering : error.reason;
+  const details = { segment: segment.name, ...tailOf(segment), message: messageOf(failure) };
+  const severity = failure instanceof TamperedError ? "CRITICAL" : "HIGH";
+  return { type: "AuditSegmentAbandoned", severity, outcome: "failed", action: "audit.write", reason, details };
+}
+
+/** A disk that fails may not let us read either; verification then reports bytes that nobody described. */
+function tailOf(segment: Segment): Partial<Tail> {
+  try {
+    return segment.tail();
+  } catch {
+    return {};
+  }
+}
+
+function attempt(action: () => void): unknown {
+  try {
+    action();
+    return undefined;
+  } catch (failure) {
+    return failure;
+  }
+}

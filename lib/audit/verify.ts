@@ -1,0 +1,107 @@
+/** Checks a whole trail from its files alone, and says what such a check cannot prove. */
+import { readdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { NO_PREVIOUS } from "./chain.ts";
+import type { Damage } from "./damage.ts";
+import { parseRecord } from "./envelope.ts";
+import { placesIn } from "./folder.ts";
+import { readRange } from "./lines.ts";
+import { bySequence, parseSegmentName } from "./segment-name.ts";
+import { Walk } from "./walk.ts";
+import type { Spot } from "./walk.ts";
+
+export type { Damage, DamageKind } from "./damage.ts";
+
+export interface TrailReport {
+  /** Every record is as it was written, none is missing before the last one, and no byte is unaccounted for. */
+  readonly ok: boolean;
+  readonly dir: string;
+  readonly origin?: string;
+  /** Records from the first to the last good one; the next one's number. */
+  readonly records: number;
+  /** Leaf hash of the last good record. */
+  readonly head: string;
+  readonly firstTime?: string;
+  readonly lastTime?: string;
+  readonly segments: number;
+  readonly bytes: number;
+  /** Unfinished ends of segments that a later record describes: crashes and failed disks. */
+  readonly recovered: number;
+  /** The last record says that the trail was closed in order. */
+  readonly closed: boolean;
+  readonly damage?: Damage;
+  /** Files in the log folder that are no segments; nothing reads them. */
+  readonly otherFiles: readonly string[];
+  /** What this check cannot know, in sentences. */
+  readonly notProven: readonly string[];
+}
+
+/** Reads every byte of the trail in `dir` once, in constant memory. Rejects only where the folder cannot be read. */
+export async function verifyTrail(dir: string): Promise<TrailReport> {
+  const { log, folder } = placesIn(resolve(dir));
+  const names = (await readdir(log)).sort();
+  const segments = names.map(parseSegmentName).filter((name) => name !== undefined).sort(bySequence);
+  const walk = new Walk({ folder: log, first: 0, firstHead: NO_PREVIOUS });
+  await walk.run(segments);
+  const damage = walk.damage ?? unfinished(walk) ?? (segments.length === 0 ? nothing(folder) : undefined);
+  const first = await recordAt(log, walk.first);
+  const last = await recordAt(log, walk.last);
+  return {
+    ok: damage === undefined,
+    dir: folder,
+    ...optional("origin", walk.origin),
+    records: walk.size,
+    head: walk.head ?? NO_PREVIOUS,
+    ...optional("firstTime", timeOf(first)),
+    ...optional("lastTime", timeOf(last)),
+    segments: segments.length,
+    bytes: walk.bytes,
+    recovered: walk.described,
+    closed: last?.["type"] === "AuditClosed",
+    ...optional("damage", damage),
+    otherFiles: names.filter((name) => parseSegmentName(name) === undefined),
+    notProven: notProven(walk),
+  };
+}
+
+/** An end that a crash leaves and the next opening describes; until then nobody can tell it from a cut. */
+function unfinished(walk: Walk): Damage | undefined {
+  const [tail] = walk.undescribed;
+  const short = walk.unrepeated;
+  if (tail !== undefined) {
+    const message = `record ${tail.seq} is torn (${tail.segment.name}, byte ${tail.offset}): the last ${tail.len} bytes are no record. ` +
+      "A crash or a cut left them; opening the trail for writing records them and goes on";
+    return { seq: tail.seq, kind: "torn", segment: tail.segment.name, offset: tail.offset, message };
+  }
+  if (short === undefined) return undefined;
+  const message = `records ${short.from} to ${short.to - 1} stand only in ${short.segment.name}, which was given up; ` +
+    "opening the trail for writing repeats them";
+  return { seq: short.from, kind: "torn", segment: short.segment.name, offset: 0, message };
+}
+
+function nothing(folder: string): Damage {
+  return { seq: 0, kind: "missing", segment: "", offset: 0, message: `${folder} holds no segment of an audit trail` };
+}
+
+function notProven(walk: Walk): string[] {
+  const last = walk.size - 1;
+  return [
+    `That nothing is missing after record ${last}, and that record ${last} itself is as it was written: files alone cannot show a cut ` +
+      `end. Compare ${walk.size} records and the head hash with a value kept elsewhere, such as the metric model_loader_audit_log_size.`,
+    "That the whole trail was not written anew by someone who can write the folder: a chain has no secret.",
+  ];
+}
+
+async function recordAt(log: string, spot: Spot | undefined): Promise<Record<string, unknown> | undefined> {
+  if (spot === undefined) return undefined;
+  return parseRecord((await readRange(join(log, spot.segment.name), spot.offset, spot.len)).toString("latin1"));
+}
+
+function timeOf(record: Record<string, unknown> | undefined): string | undefined {
+  const time = record?.["time"];
+  return typeof time === "string" ? time : undefined;
+}
+
+function optional<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
+}
