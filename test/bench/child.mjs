@@ -3,8 +3,9 @@
  * and no contestant pays for another's garbage.
  */
 import { fork } from "node:child_process";
-import { once } from "node:events";
 import { fileURLToPath } from "node:url";
+import { withLoopDelay } from "./delay.mjs";
+import { Lost } from "./measure.mjs";
 
 const SELF = fileURLToPath(import.meta.url);
 
@@ -19,13 +20,19 @@ export async function contestant(name, file, options) {
   return { name, run, stop: () => child.kill() };
 }
 
-async function reply(child, name) {
-  const [message] = await Promise.race([once(child, "message"), once(child, "exit").then(([code, signal]) => [{ error: `ended with ${signal ?? code}` }])]);
-  if (message.error !== undefined) throw new Error(`${name}: ${message.error}`);
-  return message;
+function reply(child, name) {
+  return new Promise((resolve, reject) => {
+    const ended = (code, signal) => { reject(new Lost(`${name} ended with ${signal ?? code}`)); };
+    child.once("exit", ended);
+    child.once("message", (message) => {
+      child.off("exit", ended);
+      if (message.error === undefined) resolve(message);
+      else reject(new Lost(`${name}: ${message.error}`));
+    });
+  });
 }
 
-/** The child's side: set up once, then one round whenever asked. Only round() is timed; answer() and extra() are not. */
+/** The child's side: set up once, then one round whenever asked. Only round() is timed, answer() is not. */
 async function serve(file, options) {
   const { default: setUp } = await import(new URL(`contestants/${file}`, import.meta.url).href);
   const task = await setUp(options);
@@ -33,12 +40,16 @@ async function serve(file, options) {
   process.send("ready");
 }
 
-async function timed({ round, answer = (result) => result, extra = () => ({}) }) {
+async function timed({ round, answer = (result) => result, watchLoop = false }) {
+  const { result, ms, delay } = watchLoop ? await withLoopDelay(round) : await plainly(round);
+  const peakRssMb = Math.round(process.resourceUsage().maxRSS / 1024);
+  return { ms, answer: await answer(result), peakRssMb, ...delay };
+}
+
+async function plainly(round) {
   const started = performance.now();
   const result = await round();
-  const ms = performance.now() - started;
-  const peakRssMb = Math.round(process.resourceUsage().maxRSS / 1024);
-  return { ms, answer: await answer(result), peakRssMb, ...extra(result) };
+  return { result, ms: performance.now() - started };
 }
 
 function fail(error) {

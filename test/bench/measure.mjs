@@ -1,20 +1,34 @@
 /** Rounds in turn, medians, ratios, goals: the arithmetic that all benchmarks share. */
 
+/** A contestant that failed or died. */
+export class Lost extends Error {}
+
 /**
  * Runs all contestants once a round, in an order that rotates, so that a slow minute of the machine hits all alike.
  * A round's answer goes to 'check', which throws where it is wrong: a fast wrong answer is no result.
+ * A lost contestant costs its row and no more.
  */
 export async function race(contestants, { rounds, check = () => {} }) {
-  const seen = new Map(contestants.map(({ name }) => [name, { times: [], extra: {} }]));
+  const rows = new Map(contestants.map(({ name }) => [name, { times: [], extra: {} }]));
   for (let round = -1; round < rounds; round++) {
-    for (const contestant of rotated(contestants, round + 1)) {
-      const { ms, answer, ...extra } = await contestant.run();
-      check(answer, contestant.name);
-      // The first round fills caches and compiles; it is checked like the others and not counted.
-      if (round >= 0) note(seen.get(contestant.name), ms, extra);
+    for (const { name, run } of rotated(contestants, round + 1)) {
+      if (rows.has(name)) await once(rows, name, run, check, round >= 0);
     }
   }
-  return [...seen].map(([name, { times, extra }]) => ({ name, ...summary(times), ...extra }));
+  return [...rows].map(([name, { times, extra }]) => ({ name, ...summary(times), ...extra }));
+}
+
+/** The first round fills caches and compiles; it is checked like the others and not counted. */
+async function once(rows, name, run, check, counted) {
+  try {
+    const { ms, answer, ...extra } = await run();
+    check(answer, name);
+    if (counted) note(rows.get(name), ms, extra);
+  } catch (failure) {
+    if (!(failure instanceof Lost)) throw failure;
+    console.error(`lost: ${failure.message}`);
+    rows.delete(name);
+  }
 }
 
 /** Of the further figures (memory, delays) the worst round counts. */
@@ -45,6 +59,7 @@ export function rounded(number, digits = 4) {
 /** How many times as long as ours each row took. */
 export function withRatios(rows, ours) {
   const base = rows.find(({ name }) => name === ours);
+  if (base === undefined) throw new Error(`${ours} did not finish, so there is nothing to compare`);
   return rows.map((row) => ({ ...row, timesOurs: rounded(row.medianMs / base.medianMs, 3) }));
 }
 

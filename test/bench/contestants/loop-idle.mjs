@@ -1,10 +1,5 @@
 /** What the histogram shows where nothing happens at all. */
-import { withLoopDelay } from "../delay.mjs";
-
 export default function setUp({ sha256, ms }) {
-  return {
-    round: () => withLoopDelay(() => new Promise((resolve) => setTimeout(resolve, ms))),
-    answer: () => ({ sha256 }),
-    extra: ({ delay }) => delay,
-  };
+  const round = () => new Promise((resolve) => setTimeout(() => { resolve({ sha256 }); }, ms));
+  return { round, watchLoop: true };
 }

@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { AuditLog, ModelLoader } from "../../../dist/index.js";
 import { Registry } from "prom-client";
-import { withLoopDelay } from "../delay.mjs";
 
 export default async function setUp({ path, sha256 }) {
   const trail = mkdtempSync(join(tmpdir(), "bench-audit-"));
@@ -14,11 +13,7 @@ export default async function setUp({ path, sha256 }) {
   const load = async () => {
     const model = await loader.load(basename(path), { sha256, onProgress: () => undefined });
     await model[Symbol.asyncDispose]();
-    return model;
+    return { sha256: model.sha256 };
   };
-  return {
-    round: () => withLoopDelay(load),
-    answer: ({ result }) => ({ sha256: result.sha256 }),
-    extra: ({ delay }) => delay,
-  };
+  return { round: load, watchLoop: true };
 }
