@@ -1,0 +1,132 @@
+//! Shapes that follow from the metadata, where a tensor of the file is to have them.
+//!
+//! node-llama-cpp's estimate gives each tensor of the file the shape that the metadata imply, and
+//! asserts what the real load would refuse: that no dimension is 0 (seen), and that a row is a whole
+//! number of the tensor's blocks (seen). Either contradicts the tensor table, so no sound model does it.
+
+use crate::GgufError;
+use crate::engine::metadata::{Layered, Model};
+
+/// Dimensions beyond this make the estimate's products wrap (seen with 2^31).
+const DIMENSION_MAX: u64 = 1 << 30;
+
+pub(super) fn judge(model: &Model<'_>) -> Result<(), GgufError> {
+    let Some(widths) = Widths::of(model) else {
+        return Ok(());
+    };
+    widths.judge_embedding()?;
+    (0..widths.layers).try_for_each(|layer| widths.judge_layer(layer))
+}
+
+/// A dimension that the metadata imply, and the key to blame.
+struct Dimension<'a> {
+    size: u64,
+    /// Whether it is a row, which must be whole blocks.
+    is_row: bool,
+    key: &'a str,
+}
+
+struct Widths<'a> {
+    model: &'a Model<'a>,
+    layers: u64,
+    embedding: u64,
+    heads: Option<Layered<'a>>,
+    heads_kv: Option<Layered<'a>>,
+    feed_forward: Option<Layered<'a>>,
+    key_length: u64,
+    value_length: u64,
+}
+
+impl<'a> Widths<'a> {
+    fn of(model: &'a Model<'a>) -> Option<Self> {
+        let layers = u64::from(model.number("block_count")?.value);
+        let embedding = u64::from(model.number("embedding_length")?.value);
+        let heads = model.layered("attention.head_count", layers);
+        let first = heads.map_or(0, |heads| u64::from(heads.at(0)));
+        // Without heads in the first layer the engine ignores the lengths, too.
+        let length = |name| match model.number(name) {
+            Some(number) if first > 0 => u64::from(number.value),
+            _ => embedding.checked_div(first).unwrap_or_default(),
+        };
+        Some(Self {
+            model,
+            layers,
+            embedding,
+            heads,
+            heads_kv: model.layered("attention.head_count_kv", layers).or(heads),
+            feed_forward: model.layered("feed_forward_length", layers),
+            key_length: length("attention.key_length"),
+            value_length: length("attention.value_length"),
+        })
+    }
+
+    fn judge_embedding(&self) -> Result<(), GgufError> {
+        let row = Dimension {
+            size: self.embedding,
+            is_row: true,
+            key: "embedding_length",
+        };
+        self.judge_tensor("token_embd.weight", &row)
+    }
+
+    fn judge_layer(&self, layer: u64) -> Result<(), GgufError> {
+        let at =
+            |number: Option<Layered<'_>>| number.map_or(0, |number| u64::from(number.at(layer)));
+        let (heads, heads_kv, feed_forward) =
+            (at(self.heads), at(self.heads_kv), at(self.feed_forward));
+        let (q, k) = ("attention.head_count", self.key_of_kv());
+        for (name, size, is_row, key) in [
+            ("attn_q", self.key_length.saturating_mul(heads), false, q),
+            ("attn_k", self.key_length.saturating_mul(heads_kv), false, k),
+            (
+                "attn_v",
+                self.value_length.saturating_mul(heads_kv),
+                false,
+                k,
+            ),
+            (
+                "attn_output",
+                self.value_length.saturating_mul(heads),
+                true,
+                q,
+            ),
+            ("ffn_up", feed_forward, false, "feed_forward_length"),
+            ("ffn_gate", feed_forward, false, "feed_forward_length"),
+            ("ffn_down", feed_forward, true, "feed_forward_length"),
+        ] {
+            self.judge_tensor(
+                &format!("blk.{layer}.{name}.weight"),
+                &Dimension { size, is_row, key },
+            )?;
+        }
+        Ok(())
+    }
+
+    fn key_of_kv(&self) -> &'static str {
+        match self.model.pair("attention.head_count_kv") {
+            Some(_) => "attention.head_count_kv",
+            None => "attention.head_count",
+        }
+    }
+
+    fn judge_tensor(&self, name: &str, dimension: &Dimension<'_>) -> Result<(), GgufError> {
+        let &Dimension { size, is_row, key } = dimension;
+        // Every block size divides 256: most sound models need no look at the tensor.
+        if (1..=DIMENSION_MAX).contains(&size) && (!is_row || size.is_multiple_of(256)) {
+            return Ok(());
+        }
+        let Some(tensor) = self.model.header.tensor_named(name.as_bytes()) else {
+            return Ok(());
+        };
+        let block = tensor.kind.block_size();
+        if (1..=DIMENSION_MAX).contains(&size) && (!is_row || size.is_multiple_of(block)) {
+            return Ok(());
+        }
+        Err(self.model.refusal(
+            key,
+            format!(
+                "the metadata give tensor {name} a dimension of {size}, on which the engine aborts"
+            ),
+        ))
+    }
+}
