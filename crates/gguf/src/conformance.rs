@@ -3,6 +3,7 @@
 use crate::cursor::offset;
 use crate::finding::Findings;
 use crate::header::Header;
+use crate::template;
 use crate::text::escape;
 
 /// The format's own limit on a key.
@@ -120,13 +121,8 @@ fn quantised(header: &mut Header, first: Option<(usize, u64)>) {
 
 /// Rule 46.
 pub(crate) fn template(findings: &mut Findings, key: &[u8], text: &[u8], start: u64) {
-    if let Some((position, what)) = crate::template::risk(text) {
+    if let Some((position, message)) = template::risk(text) {
         let at = start.saturating_add(offset(position));
-        let message = || {
-            format!(
-                "the chat template uses {what}, which reaches out of an unsandboxed template engine"
-            )
-        };
-        findings.add(46, Some(at), key, message);
+        findings.add(46, Some(at), key, || message);
     }
 }

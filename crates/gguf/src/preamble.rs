@@ -1,5 +1,6 @@
 //! The preamble: magic, version and the two counts (rules 1 to 4 and 8).
 
+use crate::cursor::offset;
 use crate::error::Code;
 use crate::identify::{self, SNIFF_BYTES};
 use crate::index::ITEM_BYTES;
@@ -65,7 +66,12 @@ fn magic(reader: &mut Reader<'_>) -> Step<()> {
     if head.iter().zip(MAGIC).any(|(byte, magic)| byte != magic) || reader.file_size == 0 {
         return Err(other_format(reader, head));
     }
-    reader.take(4, 0).map(drop)
+    // A file shorter than the magic is only cut off if all of it agrees.
+    let whole = reader.file_size.min(offset(MAGIC.len()));
+    if offset(head.len()) < whole {
+        return Err(Stop::More(whole));
+    }
+    reader.take(offset(MAGIC.len()), 0).map(drop)
 }
 
 fn other_format(reader: &Reader<'_>, head: &[u8]) -> Stop {

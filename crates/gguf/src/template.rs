@@ -25,14 +25,33 @@ const RISKS: &[&str] = &[
     "subprocess",
 ];
 
+/// Bytes of a template that is searched. A longer one is a finding in itself: the longest known
+/// are a hundredth of that, and a search of many megabytes would make a refusal slow.
+const SEARCHED_BYTES_MAX: usize = 1 << 20;
+
 /// Whether a key holds a chat template: the main one, or a named one.
 pub(crate) fn is_template(key: &[u8]) -> bool {
     let rest = key.strip_prefix(b"tokenizer.chat_template");
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
 }
 
-/// The first risky construct of a template, and where it stands.
-pub(crate) fn risk(template: &[u8]) -> Option<(usize, &'static str)> {
+/// The first mark of danger in a template: where it stands, and what is wrong.
+pub(crate) fn risk(template: &[u8]) -> Option<(usize, String)> {
+    if template.len() > SEARCHED_BYTES_MAX {
+        let message = format!(
+            "the chat template has {} bytes, too many for one",
+            template.len()
+        );
+        return Some((0, message));
+    }
+    let (position, what) = construct(template)?;
+    let message = format!(
+        "the chat template uses {what}, which reaches out of an unsandboxed template engine"
+    );
+    Some((position, message))
+}
+
+fn construct(template: &[u8]) -> Option<(usize, &'static str)> {
     let mut rest = template;
     while let Some(candidate) = rest
         .iter()
