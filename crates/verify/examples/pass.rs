@@ -4,7 +4,6 @@
 
 use digest::{Sha256Digest, sha256_implementation};
 use std::error::Error;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -21,7 +20,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         .map(|hex| Sha256Digest::from_hex(&hex.to_string_lossy()));
     let root = Root::open(file.parent().ok_or("the file lies in no folder")?)?;
     let ask = Ask {
-        path: file.as_os_str().as_bytes().to_vec(),
+        path: file.as_os_str().as_encoded_bytes().to_vec(),
         expected: expected.transpose()?,
         bytes_max: u64::MAX,
         policy: gguf::Policy::default(),

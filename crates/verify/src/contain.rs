@@ -70,10 +70,12 @@ impl Root {
             .resolve(inside)
             .map_err(|fault| refuse(fault, inside))?;
         let metadata = platform::metadata(&file).map_err(|fault| refuse(fault, inside))?;
-        if !metadata.is_file() {
-            return Err(not_regular(platform::kind_name(&metadata)));
+        let facts = platform::facts(&metadata);
+        if metadata.is_file() {
+            Ok((file, facts))
+        } else {
+            Err(not_regular(platform::kind_name(&metadata)).with_facts(facts))
         }
-        Ok((file, platform::facts(&metadata)))
     }
 
     /// The path relative to the root. Only its text is looked at; resolving it is still guarded.

@@ -9,6 +9,10 @@ pub(crate) use unsupported::*;
 
 /// What an error of opening means to the gate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "nothing is opened there")
+)]
 pub(crate) enum Trouble {
     /// The path left the root.
     Escapes,

@@ -9,7 +9,7 @@ use crate::{Block, Code, Control, FileFacts, Refusal};
 use digest::{Sha256, Sha256Digest};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{Receiver, RecvError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -300,16 +300,15 @@ fn assert_is_let_go(source: &Arc<Double>) {
 
 #[test]
 fn cancelling_does_not_wait_for_a_disk_that_hangs() {
+    // The best of a few: on a busy machine a thread may wait for a processor.
+    let waited = (0..5).map(|_| cancel_while_the_disk_hangs()).min().unwrap();
+    assert!(waited < Duration::from_millis(10), "{waited:?}");
+}
+
+/// How long a load takes to answer a cancel while both readers hang, for as long as it runs.
+fn cancel_while_the_disk_hangs() -> Duration {
     let (release, released) = channel::<()>();
-    let released = Mutex::new(released);
-    let whole = plain(text(5_000));
-    let source = Double::new(facts(5_000), move |buffer, offset| {
-        if offset >= 640 {
-            // Ends when the test drops its end, long after the load has answered.
-            let _: Result<(), _> = released.lock().unwrap().recv();
-        }
-        whole(buffer, offset)
-    });
+    let source = hanging_at(640, released);
     let control = Control::new();
     let (answer, waited) = std::thread::scope(|scope| {
         let loading = scope.spawn(|| {
@@ -326,12 +325,23 @@ fn cancelling_does_not_wait_for_a_disk_that_hangs() {
         (answer, answered - cancelled)
     });
     let refusal = answer.unwrap_err();
-    assert_eq!(refusal.code, Code::Aborted);
-    assert_eq!(refusal.sha256, None);
-    assert!(waited < Duration::from_millis(10), "{waited:?}");
+    assert_eq!((refusal.code, refusal.sha256), (Code::Aborted, None));
     assert!(Arc::strong_count(&source) > 1, "a reader still hangs");
     drop(release);
     assert_is_let_go(&source);
+    waited
+}
+
+/// A source whose reads from `start` on hang until the other end of `released` is dropped.
+fn hanging_at(start: u64, released: Receiver<()>) -> Arc<Double> {
+    let released = Mutex::new(released);
+    let whole = plain(text(5_000));
+    Double::new(facts(5_000), move |buffer, offset| {
+        if offset >= start {
+            let _: Result<(), RecvError> = released.lock().unwrap().recv();
+        }
+        whole(buffer, offset)
+    })
 }
 
 #[test]
