@@ -1,5 +1,5 @@
 /** The main job in a minute: a good model, a flipped byte, a cut file, an escape, the audit trail, the metrics. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Registry } from "prom-client";
@@ -69,8 +69,23 @@ async function refused(loader, what, path, code, options = {}) {
 
 async function showTrail(trail) {
   title("the audit trail, every record hashed again", "audit");
-  const report = await verifyTrail(trail);
-  console.log(report);
+  const { ok, records, segments, head, damage, notProven } = await verifyTrail(trail);
+  if (!ok) throw new Error(`the tour's own trail is damaged: ${damage.message}`);
+  const types = await typesIn(trail);
+  console.log(`  intact:   ${records} records in ${segments} segment`);
+  for (const [type, count] of types) console.log(`  ${String(count).padStart(8)}  ${type}`);
+  console.log(`  head      ${head}`);
+  for (const sentence of notProven) console.log(`  not proven: ${sentence}`);
+}
+
+/** How many records of each type there are, in order of their first. */
+async function typesIn(trail) {
+  const counts = new Map();
+  for (const name of (await readdir(join(trail, "log"))).sort()) {
+    const lines = (await readFile(join(trail, "log", name), "utf8")).trimEnd().split("\n");
+    for (const { type } of lines.map((line) => JSON.parse(line))) counts.set(type, (counts.get(type) ?? 0) + 1);
+  }
+  return counts;
 }
 
 async function showMetrics(registry) {

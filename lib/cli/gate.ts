@@ -10,9 +10,23 @@ import type { Job } from "./jobs.ts";
 import type { Ask } from "./verify-ask.ts";
 
 /** How one file was judged. A verdict holds no descriptor. */
-export type Verdict =
-  | { readonly ok: true; readonly shown: BytePath; readonly model: Model; readonly auditError?: Error | undefined }
-  | { readonly ok: false; readonly shown: BytePath; readonly error: ModelLoadError; readonly auditError?: Error | undefined };
+export type Verdict = Accepted | Refused;
+
+interface Judged {
+  readonly job: Job;
+  /** What the trail misses of it. */
+  readonly auditError?: Error | undefined;
+}
+
+export interface Accepted extends Judged {
+  readonly ok: true;
+  readonly model: Model;
+}
+
+export interface Refused extends Judged {
+  readonly ok: false;
+  readonly error: ModelLoadError;
+}
 
 export interface GateOptions {
   readonly judge: Ask["judge"];
@@ -31,15 +45,13 @@ export class Gate implements AsyncDisposable {
 
   /** Never rejects for what is wrong with the file: that is a verdict. */
   async judge(job: Job, call: Pick<CallOptions, "signal" | "onProgress">): Promise<Verdict> {
-    const { shown } = job;
     const loader = await this.#loaderFor(job);
-    if (loader instanceof ModelLoadError) return { ok: false, shown, error: loader, auditError: loader.auditError };
+    if (loader instanceof ModelLoadError) return refused(job, loader);
     try {
       const model = await loader.load(toBytes(job.path), { ...this.#options.call, ...call });
-      return { ok: true, shown, model, auditError: await closed(model) };
+      return { ok: true, job, model, auditError: await closed(model) };
     } catch (failure) {
-      const error = asRefusal(failure);
-      return { ok: false, shown, error, auditError: error.auditError };
+      return refused(job, asRefusal(failure));
     }
   }
 
@@ -80,6 +92,10 @@ export class Gate implements AsyncDisposable {
     }
     return error;
   }
+}
+
+function refused(job: Job, error: ModelLoadError): Refused {
+  return { ok: false, job, error, auditError: error.auditError };
 }
 
 function given(who: Omit<Ask["call"], "sha256">): { actor?: string; correlationId?: string } {

@@ -11,6 +11,8 @@ import type { Found } from "./walk.ts";
 
 export interface Job {
   readonly root: BytePath;
+  /** True where nobody named a root, so that the file's own folder is it. */
+  readonly ownRoot: boolean;
   /** As the loader takes it. */
   readonly path: BytePath;
   /** As the person wrote it, or would have. */
@@ -28,9 +30,10 @@ export function placeOf(given: BytePath, root: string | undefined): Place {
 export async function jobsOf(names: readonly BytePath[], root: string | undefined): Promise<Job[]> {
   const jobs: Job[] = [];
   for (const name of names) {
-    const place = placeOf(name, root);
-    if (place.folder === undefined) jobs.push({ root: place.root, path: place.path, shown: name });
-    else jobs.push(...(await searched(place, place.folder, name)));
+    const { folder, ...place } = placeOf(name, root);
+    const asked = { ...place, ownRoot: root === undefined, shown: name };
+    if (folder === undefined) jobs.push(asked);
+    else jobs.push(...(await searched(folder, asked)));
   }
   return jobs;
 }
@@ -53,25 +56,26 @@ export function sizeBytes(job: Job): number {
   }
 }
 
-async function searched(place: Place, folder: BytePath, name: BytePath): Promise<Job[]> {
+async function searched(folder: BytePath, asked: Job): Promise<Job[]> {
   const jobs: Job[] = [];
-  for await (const found of modelsIn(folder)) jobs.push(jobOf(place, name, found));
+  for await (const found of modelsIn(folder)) jobs.push(jobOf(asked, found));
   if (jobs.length > 0) return jobs;
   // A gate that was asked about models and saw none must not answer that all is well.
   const failure = { code: "NOT_FOUND", message: "this folder holds no file named *.gguf" } as const;
-  return [{ root: place.root, path: place.path, shown: name, failure }];
+  return [{ ...asked, failure }];
 }
 
-function jobOf(place: Place, name: BytePath, { path, unreadable }: Found): Job {
-  const within = place.path === "." ? path : under(place.path, path);
-  const job = { root: place.root, path: within, shown: path === "" ? name : under(name, path) };
+function jobOf(asked: Job, { path, unreadable }: Found): Job {
+  const within = asked.path === "." ? path : under(asked.path, path);
+  const job = path === "" ? asked : { ...asked, path: within, shown: under(asked.shown, path) };
   if (unreadable === undefined) return job;
   const message = `this folder could not be searched (${unreadable.code ?? "unknown error"})`;
   return { ...job, failure: { code: codeOf(unreadable), message } };
 }
 
-function codeOf(failure: NodeJS.ErrnoException): ModelLoadErrorCode {
-  if (failure.code === "ENOENT") return "NOT_FOUND";
+/** The refusal code for what the system would not read. */
+export function codeOf(failure: NodeJS.ErrnoException): ModelLoadErrorCode {
+  if (failure.code === "ENOENT" || failure.code === "ENOTDIR") return "NOT_FOUND";
   return failure.code === "EACCES" || failure.code === "EPERM" ? "PERMISSION_DENIED" : "IO";
 }
 

@@ -4,7 +4,7 @@ import type { Finding, GgufView } from "../gguf-view.ts";
 import { isText, toBytes, toText } from "./byte-path.ts";
 import type { BytePath } from "./byte-path.ts";
 import { EXIT, exitOf } from "./exit.ts";
-import type { Verdict } from "./gate.ts";
+import type { Refused, Verdict } from "./gate.ts";
 import { visible } from "./terminal.ts";
 import { count, sizeText } from "./units.ts";
 
@@ -19,10 +19,11 @@ export function exitOfVerdict(verdict: Verdict): number {
 /** One line of `--json`. */
 export function verdictObject(verdict: Verdict): object {
   const auditError = verdict.auditError === undefined ? {} : { auditError: verdict.auditError.message };
-  if (!verdict.ok) return { ...refusalObject(verdict.shown, verdict.error), ...auditError };
+  const { shown } = verdict.job;
+  if (!verdict.ok) return { ...refusalObject(shown, verdict.error), ...auditError };
   const { sha256, sizeBytes, digestExpected, gguf } = verdict.model;
   return {
-    ...pathObject(verdict.shown), ok: true, sha256, sizeBytes, digestExpected,
+    ...pathObject(shown), ok: true, sha256, sizeBytes, digestExpected,
     gguf: ggufObject(gguf), findings: gguf.findings, findingCount: gguf.findingCount, ...auditError,
   };
 }
@@ -44,10 +45,10 @@ export function ggufObject(gguf: GgufView): object {
 }
 
 export function verdictText(verdict: Verdict): string {
-  if (!verdict.ok) return refusalText(verdict.shown, verdict.error, verdict.auditError);
+  if (!verdict.ok) return [refusalText(verdict.job.shown, verdict.error), ...hint(verdict), ...auditText(verdict.auditError)].join("\n");
   const { sha256, sizeBytes, digestExpected, gguf } = verdict.model;
   return [
-    `ok       ${nameText(verdict.shown)}`,
+    `ok       ${nameText(verdict.job.shown)}`,
     `  sha256 ${sha256} ${digestExpected ? "(as promised)" : "(computed; none was promised with --sha256)"}`,
     `  ${sizeText(sizeBytes)}, ${ggufText(gguf)}`,
     ...findingsText(gguf.findings, gguf.findingCount),
@@ -55,14 +56,13 @@ export function verdictText(verdict: Verdict): string {
   ].join("\n");
 }
 
-export function refusalText(shown: BytePath, error: ModelLoadError, auditError?: Error): string {
+export function refusalText(shown: BytePath, error: ModelLoadError): string {
   const rows = { expected: error.expected, actual: error.actual, sha256: error.sha256 };
   const told = Object.entries(rows).filter(([, value]) => value !== undefined && !error.message.includes(value));
   return [
     `REFUSED  ${nameText(shown)}`,
     `  ${error.code}: ${visible(error.message)}${placeText(error.offset, error.field, error.message)}`,
     ...told.map(([name, value]) => `  ${name} ${visible(value ?? "")}`),
-    ...auditText(auditError),
   ].join("\n");
 }
 
@@ -81,6 +81,12 @@ export function findingsText(findings: readonly Finding[], total: number): strin
 /** An empty name is shown as one. */
 export function nameText(shown: BytePath): string {
   return shown === "" ? '""' : visible(toText(shown));
+}
+
+/** Caches of models are full of links; who meets the root without having named one must learn of it. */
+function hint({ job, error }: Refused): string[] {
+  if (error.code !== "PATH_TRAVERSAL" || !job.ownRoot) return [];
+  return ["  Without --root the file's own folder is the root. If this link is meant, name a folder that holds both ends with --root."];
 }
 
 function auditText(auditError: Error | undefined): string[] {

@@ -168,6 +168,7 @@ describe("an escape from the root", () => {
     mkdirSync(join(home, "links"));
     symlinkSync("../good.gguf", join(home, "links/model.gguf"));
     expect(line((await cli(["verify", "--json", "links/model.gguf"], home)).stdout)).toMatchObject({ code: "PATH_TRAVERSAL" });
+    expect((await cli(["verify", "links/model.gguf"], home)).stdout).toContain("name a folder that holds both ends with --root");
     expect((await cli(["verify", "--json", "--root", ".", "links/model.gguf"], home)).code).toBe(0);
   });
 });
