@@ -21,9 +21,9 @@ const REPORT = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target", "vitest.j
 const STEPS = [
   { name: "prerequisites", run: prerequisites },
   { name: "npm ci", run: () => installDependencies() },
-  { name: "cargo fmt", tool: ["cargo", "fmt", "--version"], run: () => run("cargo", ["fmt", "--all", "--check"]) },
+  { name: "cargo fmt", tool: "cargo fmt", run: () => run("cargo", ["fmt", "--all", "--check"]) },
   {
-    name: "cargo clippy", tool: ["cargo", "clippy", "--version"],
+    name: "cargo clippy", tool: "cargo clippy",
     run: () => run("cargo", ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
   },
   {
@@ -35,7 +35,8 @@ const STEPS = [
   { name: "types", needs: ["npm ci"], run: () => run(tool("tsc"), ["-p", "test/tsconfig.json"]) },
   { name: "eslint", needs: ["npm ci"], run: () => run(tool("eslint"), [".", "--max-warnings", "0"]) },
   { name: "vitest", needs: ["build"], run: vitest, tally: () => vitestTally(REPORT) },
-  { name: "fuzz gguf", long: true, run: () => fuzz("gguf") },
+  // libFuzzer is C++.
+  { name: "fuzz gguf", long: true, tool: "c++", run: () => fuzz("gguf") },
   { name: "fuzz escape", long: true, needs: ["build"], run: () => fuzz("escape") },
   { name: "tour", needs: ["build"], run: () => run(process.execPath, ["scripts/quickstart.mjs"]) },
 ];
@@ -61,11 +62,16 @@ async function runAll(steps) {
 async function runOne(step, failed) {
   const absent = step.needs?.find((name) => failed.has(name));
   if (absent !== undefined) return skipped(`not run, because ${absent} failed`);
-  if (step.tool !== undefined && (await run(step.tool[0], step.tool.slice(1), { quiet: true })).code !== 0) {
-    return { ...skipped(`skipped, because ${step.tool.slice(0, 2).join(" ")} is not installed`), unusable: false };
+  if (step.tool !== undefined && !(await installed(step.tool))) {
+    return { ...skipped(`skipped, because ${step.tool} is not installed`), unusable: false };
   }
   const outcome = await step.run();
   return judged(outcome, await counted(step, outcome));
+}
+
+async function installed(command) {
+  const [name, ...args] = command.split(" ");
+  return (await run(name, [...args, "--version"], { quiet: true })).code === 0;
 }
 
 const skipped = (state) => ({ state, unusable: true, tally: { ...NONE, skipped: 1 } });
