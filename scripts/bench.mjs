@@ -48,7 +48,7 @@ function demandBuilt() {
 
 /** The bare walk that the header's goal is counted in. */
 function buildFloor() {
-  const args = ["build", "--release", "--package", "gguf", "--example", "bare_walk", "--message-format", "json-render-diagnostics"];
+  const args = ["build", "--release", "--package", "gguf", "--example", "bare_walk", "--quiet", "--message-format", "json-render-diagnostics"];
   const { status, stdout } = spawnSync("cargo", args, { cwd: HOME, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 26 });
   if (status !== 0) {
     console.error("skipped: the bare walk could not be built");

@@ -38,10 +38,10 @@ function needs(name: string, context: TestContext): void {
   if (!existsSync(join(shared, name))) context.skip(`${name} does not lie beside this checkout`);
 }
 
-/** All strings of the metadata, counted by type and without decoding one. */
+/** All strings, keys included, counted by type and without decoding a value. */
 function stringsOf(gguf: GgufView): number {
   const types = gguf.metadataKeys().map((key) => gguf.metadataType(key));
-  return types.reduce((sum, of) => sum + (of?.type.includes("str") === true ? of.length : 0), 0);
+  return types.reduce((sum, of) => sum + 1 + (of?.type.includes("str") === true ? of.length : 0), 0);
 }
 
 describe.each(MODELS)("$name", ({ name, bytes, pairs, strings, sha256 }) => {
