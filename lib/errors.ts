@@ -11,7 +11,42 @@ export type RefusalEvent =
   | "ResourceLimitViolation"
   | "ModelLoadFailed";
 
-interface CodeFacts {
+/** A stable refusal code: it is never renamed. The README says what each means and what to do. */
+export type ModelLoadErrorCode =
+  | "PATH_TRAVERSAL"
+  | "DIGEST_MISMATCH"
+  | "CHANGED_WHILE_READ"
+  | "DIGEST_REQUIRED"
+  | "GGUF_NOT_GGUF"
+  | "GGUF_UNSUPPORTED_VERSION"
+  | "GGUF_BIG_ENDIAN"
+  | "GGUF_TRUNCATED"
+  | "GGUF_LIMIT_EXCEEDED"
+  | "GGUF_BAD_KEY"
+  | "GGUF_DUPLICATE_KEY"
+  | "GGUF_BAD_VALUE_TYPE"
+  | "GGUF_BAD_ARRAY"
+  | "GGUF_BAD_ALIGNMENT"
+  | "GGUF_BAD_TENSOR_NAME"
+  | "GGUF_DUPLICATE_TENSOR"
+  | "GGUF_BAD_SHAPE"
+  | "GGUF_BAD_TENSOR_TYPE"
+  | "GGUF_BAD_TENSOR_OFFSET"
+  | "GGUF_BAD_SPLIT"
+  | "GGUF_ENGINE_UNSAFE"
+  | "GGUF_NONCONFORMANT"
+  | "TOO_LARGE"
+  | "NOT_FOUND"
+  | "PERMISSION_DENIED"
+  | "NOT_REGULAR_FILE"
+  | "IO"
+  | "ABORTED"
+  | "AUDIT_UNAVAILABLE"
+  | "PLATFORM_UNSUPPORTED"
+  | "INTERNAL";
+
+/** What every refusal with a code has in common. */
+export interface CodeFacts {
   readonly event: RefusalEvent;
   readonly severity: Severity;
   /** True where the same call can succeed later without anyone changing the request. */
@@ -22,8 +57,8 @@ const critical = (event: RefusalEvent, retriable = false): CodeFacts => ({ event
 const high = (event: RefusalEvent): CodeFacts => ({ event, severity: "HIGH", retriable: false });
 const info = (retriable = false): CodeFacts => ({ event: "ModelLoadFailed", severity: "INFO", retriable });
 
-/** Every code that a refusal can carry, with its event and severity. Codes are stable: they are never renamed. */
-export const REFUSAL_CODES = {
+/** Every code that a refusal can carry, with its event and severity. */
+export const REFUSAL_CODES: Readonly<Record<ModelLoadErrorCode, CodeFacts>> = {
   PATH_TRAVERSAL: critical("PathTraversalAttempt"),
   DIGEST_MISMATCH: critical("IntegrityViolation"),
   CHANGED_WHILE_READ: critical("IntegrityViolation", true),
@@ -55,10 +90,7 @@ export const REFUSAL_CODES = {
   AUDIT_UNAVAILABLE: { event: "ModelLoadFailed", severity: "CRITICAL", retriable: true },
   PLATFORM_UNSUPPORTED: info(),
   INTERNAL: info(),
-} as const satisfies Record<string, CodeFacts>;
-
-/** A stable refusal code, see {@link REFUSAL_CODES} and the README's table. */
-export type ModelLoadErrorCode = keyof typeof REFUSAL_CODES;
+};
 
 /** What a refusal can say beside its code; all of it is safe to log (no file content, no path outside the root). */
 export interface RefusalFacts {

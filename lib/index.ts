@@ -7,7 +7,7 @@ export { verifyTrail } from "./audit/verify.ts";
 export type { TrailReport } from "./audit/verify.ts";
 export type { BytesLike } from "./bytes.ts";
 export { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
-export type { ModelLoadErrorCode, RefusalEvent, Severity } from "./errors.ts";
+export type { CodeFacts, ModelLoadErrorCode, RefusalEvent, Severity } from "./errors.ts";
 export { GgufView } from "./gguf-view.ts";
 export type { Finding, MetadataType, MetadataValue, TensorInfo } from "./gguf-view.ts";
 export { ModelLoader } from "./loader.ts";

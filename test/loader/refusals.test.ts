@@ -17,8 +17,9 @@ interface Row {
   readonly what: string;
   readonly spec: Spec;
   readonly code: string;
-  /** Field of the written file where the refusal points. */
+  /** Field of the written file where the refusal points, and how many bytes into it. */
   readonly at: string;
+  readonly plus?: number;
   readonly options?: CallOptions;
   readonly limits?: GgufLimits;
 }
@@ -27,23 +28,27 @@ const rows: Row[] = [
   { what: "a version of the future", spec: { claim: { version: 4 } }, code: "GGUF_UNSUPPORTED_VERSION", at: "version" },
   { what: "version 1", spec: { claim: { version: 1 } }, code: "GGUF_UNSUPPORTED_VERSION", at: "version" },
   { what: "a big-endian file", spec: { byteOrder: "big", metadata: [ARCH] }, code: "GGUF_BIG_ENDIAN", at: "version" },
-  { what: "2^64-1 pairs in a small file", spec: { claim: { metadataCount: 2n ** 64n - 1n } }, code: "GGUF_TRUNCATED", at: "metadata_count" },
-  { what: "2^63 tensors in a small file", spec: { claim: { tensorCount: 2n ** 63n } }, code: "GGUF_TRUNCATED", at: "tensor_count" },
+  { what: "2^64-1 pairs in a small file", spec: { claim: { metadataCount: 2n ** 64n - 1n } }, code: "GGUF_LIMIT_EXCEEDED", at: "metadata_count" },
+  { what: "2^63 tensors in a small file", spec: { claim: { tensorCount: 2n ** 63n } }, code: "GGUF_LIMIT_EXCEEDED", at: "tensor_count" },
   { what: "an empty key", spec: withPair(["", u32(1)]), code: "GGUF_BAD_KEY", at: "metadata[1].key.length" },
-  { what: "a NUL in a key", spec: withPair(["general.name\0x", u32(1)]), code: "GGUF_BAD_KEY", at: "metadata[1].key.bytes" },
-  { what: "a key twice", spec: withPair(["a.b", u32(1)], ["a.b", u32(1)]), code: "GGUF_DUPLICATE_KEY", at: "metadata[2].key.bytes" },
+  { what: "a NUL in a key", spec: withPair(["general.name\0x", u32(1)]), code: "GGUF_BAD_KEY", at: "metadata[1].key.bytes", plus: "general.name".length },
+  { what: "a key twice", spec: withPair(["a.b", u32(1)], ["a.b", u32(1)]), code: "GGUF_DUPLICATE_KEY", at: "metadata[2]" },
   { what: "value type 13", spec: withPair(["a.b", raw(13, new Uint8Array(8))]), code: "GGUF_BAD_VALUE_TYPE", at: "metadata[1].type" },
   { what: "an array of arrays", spec: withPair(["a.b", array("array", [array("u8", [1])])]), code: "GGUF_BAD_ARRAY", at: "metadata[1].value.element_type" },
   { what: "an array of type 13", spec: withPair(["a.b", array("u8", [1], { elementType: 13 })]), code: "GGUF_BAD_ARRAY", at: "metadata[1].value.element_type" },
-  { what: "an array of 2^61 numbers", spec: withPair(["a.b", array("u64", [1], { length: 2n ** 61n })]), code: "GGUF_TRUNCATED", at: "metadata[1].value.length" },
-  { what: "a string of 2^64-1 bytes", spec: withPair(["a.b", string(claiming("x", 2n ** 64n - 1n))]), code: "GGUF_TRUNCATED", at: "metadata[1].value.length" },
+  { what: "an array of 2^61 numbers", spec: withPair(["a.b", array("u64", [1], { length: 2n ** 61n })]), code: "GGUF_LIMIT_EXCEEDED", at: "metadata[1].value.length" },
+  { what: "one array element more than there is", spec: withPair(["a.b", array("u64", [1], { length: 2 })]), code: "GGUF_TRUNCATED", at: "metadata[1].value.length" },
+  { what: "one pair more than there is", spec: { metadata: [ARCH], claim: { metadataCount: 2 } }, code: "GGUF_TRUNCATED", at: "padding" },
+  { what: "one string byte more than there is", spec: withPair(["a.b", string(claiming("x", 2))]), code: "GGUF_TRUNCATED", at: "metadata[1].value.length" },
+  { what: "more pairs than the file has room for", spec: { claim: { metadataCount: 9999 } }, code: "GGUF_TRUNCATED", at: "metadata_count" },
+  { what: "a string of 2^64-1 bytes", spec: withPair(["a.b", string(claiming("x", 2n ** 64n - 1n))]), code: "GGUF_LIMIT_EXCEEDED", at: "metadata[1].value.length" },
   { what: "an alignment of 0", spec: withPair(["general.alignment", u32(0)]), code: "GGUF_BAD_ALIGNMENT", at: "metadata[1].value" },
   { what: "an alignment of 24", spec: withPair(["general.alignment", u32(24)]), code: "GGUF_BAD_ALIGNMENT", at: "metadata[1].value" },
   { what: "an alignment of type u64", spec: withPair(["general.alignment", u64(32)]), code: "GGUF_BAD_ALIGNMENT", at: "metadata[1].type" },
   { what: "a tensor without a name", spec: withTensor(tensor("")), code: "GGUF_BAD_TENSOR_NAME", at: "tensors[0].name.length" },
   { what: "a tensor name of 64 bytes", spec: withTensor(tensor("x".repeat(64))), code: "GGUF_BAD_TENSOR_NAME", at: "tensors[0].name.length" },
-  { what: "a NUL in a tensor's name", spec: withTensor(tensor("a\0b")), code: "GGUF_BAD_TENSOR_NAME", at: "tensors[0].name.bytes" },
-  { what: "a tensor twice", spec: withTensor(tensor("a"), tensor("a")), code: "GGUF_DUPLICATE_TENSOR", at: "tensors[1].name.bytes" },
+  { what: "a NUL in a tensor's name", spec: withTensor(tensor("a\0b")), code: "GGUF_BAD_TENSOR_NAME", at: "tensors[0].name.bytes", plus: 1 },
+  { what: "a tensor twice", spec: withTensor(tensor("a"), tensor("a")), code: "GGUF_DUPLICATE_TENSOR", at: "tensors[1]" },
   { what: "5 dimensions", spec: withTensor(tensor("a", { claim: { nDims: 5 } })), code: "GGUF_BAD_SHAPE", at: "tensors[0].n_dims" },
   { what: "2^32 dimensions", spec: withTensor(tensor("a", { claim: { nDims: 2 ** 32 - 1 } })), code: "GGUF_BAD_SHAPE", at: "tensors[0].n_dims" },
   { what: "a negative dimension", spec: withTensor(tensor("a", { claim: { shape: [2n ** 63n] } })), code: "GGUF_BAD_SHAPE", at: "tensors[0].shape[0]" },
@@ -60,18 +65,18 @@ const rows: Row[] = [
   { what: "a string over the limit", spec: withPair(["a.b", string("xxxxx")]), limits: { stringBytes: 5 - 1 }, code: "GGUF_LIMIT_EXCEEDED", at: "metadata[0].value.length" },
   { what: "an array over the limit", spec: withPair(["a.b", array("u8", [1, 2, 3])]), limits: { arrayElements: 2 }, code: "GGUF_LIMIT_EXCEEDED", at: "metadata[1].value.length" },
   { what: "a bool of 2, strictly", spec: withPair(["a.b", bool(2)]), options: { strict: true }, code: "GGUF_NONCONFORMANT", at: "metadata[1].value" },
-  { what: "a key in capitals, strictly", spec: withPair(["A.b", u32(1)]), options: { strict: true }, code: "GGUF_NONCONFORMANT", at: "metadata[1].key.bytes" },
+  { what: "a key in capitals, strictly", spec: withPair(["A.b", u32(1)]), options: { strict: true }, code: "GGUF_NONCONFORMANT", at: "metadata[1]" },
   { what: "padding that is not zero, strictly", spec: { ...withTensor(tensor("a")), padByte: 7 }, options: { strict: true }, code: "GGUF_NONCONFORMANT", at: "padding" },
   { what: "bytes after the data, strictly", spec: { ...withTensor(tensor("a")), tail: new Uint8Array(100) }, options: { strict: true }, code: "GGUF_NONCONFORMANT", at: "end" },
 ];
 
 describe("a malformed model", () => {
-  test.each(rows)("is refused with its code and offset: $what", async ({ spec, code, at, options, limits }) => {
+  test.each(rows)("is refused with its code and offset: $what", async ({ spec, code, at, plus = 0, options, limits }) => {
     const file = writeGguf(spec);
     const { root, loader, records } = await gate(limits === undefined ? {} : { limits });
     file.save(join(root, "m.gguf"));
     const error = await refusal(loader.load("m.gguf", options));
-    expect({ code: error.code, offset: error.offset }).toEqual({ code, offset: file.at(at) });
+    expect({ code: error.code, offset: error.offset }).toEqual({ code, offset: file.at(at) + plus });
     expect(error.severity).toBe("HIGH");
     expect((await records()).at(-1)).toMatchObject({
       type: code === "GGUF_LIMIT_EXCEEDED" ? "ResourceLimitViolation" : "MalformedModelRejected",
@@ -79,11 +84,11 @@ describe("a malformed model", () => {
     });
   });
 
-  test.each(rows)("in a buffer is refused alike: $what", async ({ spec, code, at, options, limits }) => {
+  test.each(rows)("in a buffer is refused alike: $what", async ({ spec, code, at, plus = 0, options, limits }) => {
     const file = writeGguf(spec);
     const { loader } = await gate(limits === undefined ? {} : { limits });
     const error = await refusal(loader.validateBytes(file.bytes(), options));
-    expect({ code: error.code, offset: error.offset }).toEqual({ code, offset: file.at(at) });
+    expect({ code: error.code, offset: error.offset }).toEqual({ code, offset: file.at(at) + plus });
   });
 
   test("is GGUF_TRUNCATED wherever it is cut, and inspect sees it without reading it", async () => {
@@ -104,7 +109,7 @@ describe("a malformed model", () => {
     file.save(join(root, "m.gguf"));
     const { gguf } = await loader.load("m.gguf");
     expect(gguf.findings.map(({ rule, offset }) => ({ rule, offset }))).toEqual(expect.arrayContaining([
-      { rule: 10, offset: file.at("metadata[1].key.bytes") },
+      { rule: 10, offset: file.at("metadata[1]") },
       { rule: 15, offset: file.at("metadata[2].value") },
       { rule: 34, offset: file.at("padding") },
       { rule: 37, offset: file.at("end") },
