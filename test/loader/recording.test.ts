@@ -4,10 +4,12 @@ import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { Registry } from "prom-client";
 import { describe, expect, test } from "vitest";
 import { AuditLog, ModelLoader, verifyTrail } from "../../lib/index.ts";
 import { tinyModel } from "../fixtures/models.mjs";
 import { distIndex } from "../support/dist.ts";
+import { mountFull } from "../support/full-disk.ts";
 import { folder, gate, recordsOf, refusal } from "../support/gate.ts";
 
 const bytes = tinyModel().bytes();
@@ -37,7 +39,7 @@ describe("the trail", () => {
     const seen = (await records()).filter(({ type }) => type === "PathTraversalAttempt");
     expect(seen).toHaveLength(hostile.length);
     for (const record of seen) expect(JSON.stringify(record)).toMatch(/^[\x20-\x7e]*$/u);
-    expect(await verifyTrail(auditDir)).toMatchObject({ intact: true });
+    expect(await verifyTrail(auditDir)).toMatchObject({ ok: true });
   });
 
   test("holds the CRITICAL record when the process dies right after the refusal", async () => {
@@ -102,18 +104,18 @@ describe("when nothing can be recorded", () => {
   });
 
   test("on a full disk the refusal is whole, the failure is counted, and nothing is lost in silence", async (ctx) => {
-    const { mountFull } = await import("../support/full-disk.ts");
     const home = await folder();
     const disk = mountFull(join(home, "audit"));
     if (disk === undefined) ctx.skip("no right to mount a small disk");
-    const { Registry } = await import("prom-client");
     const registry = new Registry();
     const quiet = { error: () => undefined, warn: () => undefined };
     const audit = await AuditLog.open(join(home, "audit"), { logger: quiet });
     const loader = await ModelLoader.open({ root: home, audit, registry });
     writeFileSync(join(home, "m.gguf"), bytes);
     disk.fill();
-    const error = await refusal(loader.load("../../etc/passwd"));
+    // The last page of the segment may have room for a few more records.
+    let error = await refusal(loader.load("../../etc/passwd"));
+    for (let tries = 0; tries < 10 && error.auditError === undefined; tries++) error = await refusal(loader.load("../../etc/passwd"));
     expect(error.code).toBe("PATH_TRAVERSAL");
     expect(error.auditError).toMatchObject({ code: "AUDIT_UNAVAILABLE", reason: "enospc" });
     expect(await refusal(loader.load("m.gguf"))).toMatchObject({ code: "AUDIT_UNAVAILABLE" });
@@ -124,6 +126,6 @@ describe("when nothing can be recorded", () => {
     await expect(loader.load("m.gguf")).resolves.toBeDefined();
     await loader[Symbol.asyncDispose]();
     await audit[Symbol.asyncDispose]();
-    expect(await verifyTrail(join(home, "audit"))).toMatchObject({ intact: true });
+    expect(await verifyTrail(join(home, "audit"))).toMatchObject({ ok: true });
   });
 });

@@ -14,7 +14,7 @@ export interface SmallDisk {
 /** Mounts the disk at `folder`, or returns undefined where that is not allowed. */
 export function mountFull(folder: string): SmallDisk | undefined {
   mkdirSync(folder, { recursive: true });
-  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder]).status !== 0) return undefined;
+  if (spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", folder]).status !== 0) return undefined;
   onTestFinished(() => { spawnSync("umount", ["-l", folder]); });
   const ballast = join(folder, "ballast");
   return { fill: () => { fillUp(ballast); }, free: () => { rmSync(ballast); } };
