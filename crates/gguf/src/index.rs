@@ -1,11 +1,10 @@
-//! The index: one file offset an item, and a hash table from name to item.
+//! The index: where each item of a header stands, and which of them has a name.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState};
+use std::hash::{BuildHasher, RandomState};
 
 use crate::cursor::Cursor;
 
-/// What one item costs on average: its offset and its table slot, both in tables that double.
+/// What one item costs: its place and its hash with a place, in lists that double as they grow.
 pub(crate) const ITEM_BYTES: u64 = 48;
 
 /// Items of a header (pairs or tensors), in file order. Names are not copied: each is read again
@@ -13,8 +12,9 @@ pub(crate) const ITEM_BYTES: u64 = 48;
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     starts: Vec<usize>,
-    /// Keyed by the name's hash under a secret key, so that a file cannot choose collisions.
-    by_hash: HashMap<u64, usize, BuildHasherDefault<Already>>,
+    /// Each name's hash under a secret key, so that a file cannot choose collisions, and its item.
+    /// Sorted at the end, once: that is several times faster than a table that is probed at random.
+    hashes: Vec<(u64, usize)>,
     secret: RandomState,
 }
 
@@ -27,53 +27,51 @@ impl Index {
         self.starts.get(item).copied()
     }
 
+    pub(crate) fn push(&mut self, name: &[u8], start: usize) {
+        self.hashes
+            .push((self.secret.hash_one(name), self.starts.len()));
+        self.starts.push(start);
+    }
+
+    /// Sorts, after which items can be found by name. Says where the first item stands that has
+    /// the name of an earlier one, and where that one does.
+    pub(crate) fn sort(&mut self, header: &[u8]) -> Option<(usize, usize)> {
+        self.hashes.sort_unstable();
+        let runs = self.hashes.chunk_by(|(one, _), (other, _)| one == other);
+        let repeated = runs.filter_map(|run| self.repeated(header, run));
+        let (item, earlier) = repeated.min()?;
+        Some((self.start(item)?, self.start(earlier)?))
+    }
+
+    /// The first item of a run with one hash that repeats a name. Different names in one run are
+    /// next to impossible, yet must not count as one.
+    fn repeated(&self, header: &[u8], run: &[(u64, usize)]) -> Option<(usize, usize)> {
+        run.iter().enumerate().find_map(|(place, &(_, item))| {
+            let before = run.get(..place)?;
+            let same = |&&(_, earlier): &&(u64, usize)| {
+                self.name(header, earlier) == self.name(header, item)
+            };
+            before
+                .iter()
+                .find(same)
+                .map(|&(_, earlier)| (item, earlier))
+        })
+    }
+
+    /// The item of that name, in a sorted index.
     pub(crate) fn find(&self, header: &[u8], name: &[u8]) -> Option<usize> {
-        self.probe(header, name).ok()
+        let hash = self.secret.hash_one(name);
+        let from = self.hashes.partition_point(|&(other, _)| other < hash);
+        let run = self
+            .hashes
+            .get(from..)?
+            .iter()
+            .take_while(|&&(other, _)| other == hash);
+        run.map(|&(_, item)| item)
+            .find(|&item| self.name(header, item) == Some(name))
     }
 
-    /// Adds the item at `start`, or says where the same name already stands.
-    pub(crate) fn insert(&mut self, header: &[u8], name: &[u8], start: usize) -> Result<(), usize> {
-        match self.probe(header, name) {
-            Ok(item) => Err(self.start(item).unwrap_or(start)),
-            Err(free) => {
-                self.by_hash.insert(free, self.starts.len());
-                self.starts.push(start);
-                Ok(())
-            }
-        }
-    }
-
-    /// The item of that name, or the free hash under which it belongs. Two names with one hash
-    /// are next to impossible, yet must not become one: the second takes the next free number.
-    fn probe(&self, header: &[u8], name: &[u8]) -> Result<usize, u64> {
-        let mut hash = self.secret.hash_one(name);
-        while let Some(&item) = self.by_hash.get(&hash) {
-            let start = self.start(item);
-            if start.and_then(|start| Cursor::new(header, start).string()) == Some(name) {
-                return Ok(item);
-            }
-            hash = hash.wrapping_add(1);
-        }
-        Err(hash)
-    }
-}
-
-/// The keys are hashes already.
-#[derive(Debug, Default)]
-struct Already(u64);
-
-impl Hasher for Already {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = (self.0 << 8) | u64::from(byte);
-        }
-    }
-
-    fn write_u64(&mut self, hash: u64) {
-        self.0 = hash;
+    fn name<'a>(&self, header: &'a [u8], item: usize) -> Option<&'a [u8]> {
+        Cursor::new(header, self.start(item)?).string()
     }
 }

@@ -1,7 +1,7 @@
 //! The metadata: keys and values (rules 5 to 19), each a checkpoint of the parser.
 
-use crate::cursor::offset;
-use crate::error::Code;
+use crate::cursor::{Cursor, offset};
+use crate::error::{Code, GgufError};
 use crate::finding::Findings;
 use crate::index::Index;
 use crate::reader::{Reader, Step, control_byte};
@@ -59,24 +59,27 @@ impl Metadata {
         let from = reader.position();
         let key = reader.take(length, at)?;
         reader.field = Some(key);
-        self.judge_key(reader, key, start)?;
+        if let Some(control) = control_byte(key) {
+            let at = offset(from).saturating_add(offset(control));
+            let message = "the key has a control byte in it, at which C code would cut it off";
+            return Err(reader.refusal(Code::BadKey, at, message));
+        }
+        self.pairs.push(key, start);
         conformance::key(findings, key, at);
         Ok(from..reader.position())
     }
 
-    fn judge_key(&mut self, reader: &Reader<'_>, key: &[u8], start: usize) -> Step<()> {
-        let at = offset(start);
-        if let Some(control) = control_byte(key) {
-            let at = at.saturating_add(8).saturating_add(offset(control));
-            let message = "the key has a control byte in it, at which C code would cut it off";
-            return Err(reader.refusal(Code::BadKey, at, message));
-        }
-        self.pairs
-            .insert(reader.bytes(), key, start)
-            .map_err(|earlier| {
-                let message = format!("the key stands twice in the file, first at byte {earlier}");
-                reader.refusal(Code::DuplicateKey, at, message)
-            })
+    /// The refusal of the first key that stands twice among those read so far, all of which stand
+    /// before anything else that may be wrong.
+    pub(crate) fn duplicate(&mut self, header: &[u8]) -> Option<GgufError> {
+        let (start, earlier) = self.pairs.sort(header)?;
+        let message = format!("the key stands twice in the file, first at byte {earlier}");
+        let key = Cursor::new(header, start).string().unwrap_or_default();
+        Some(
+            GgufError::new(Code::DuplicateKey, message)
+                .at(offset(start))
+                .of(key),
+        )
     }
 
     /// Reads a value up to its end, or up to the first of its strings.

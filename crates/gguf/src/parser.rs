@@ -14,7 +14,7 @@ use crate::layout;
 use crate::limits::Limits;
 use crate::metadata::{Metadata, Rest};
 use crate::preamble::{self, Preamble};
-use crate::reader::{Reader, Step};
+use crate::reader::{Reader, Step, Stop};
 use crate::strings::StringWalk;
 use crate::table::Table;
 
@@ -28,8 +28,10 @@ enum Next {
     Value(Range<usize>),
     /// The strings of an array under that key.
     Strings(Range<usize>, StringWalk),
-    /// A tensor, if there is one left; else the end.
+    /// A tensor's name, if there is one left; else the end.
     Tensor,
+    /// The rest of the row of that name.
+    Row(Range<usize>),
     End,
 }
 
@@ -68,10 +70,22 @@ impl Parser {
         let limits = self.limits;
         while !matches!(self.next, Next::End) {
             let mut reader = Reader::new(bytes, self.position, self.file_size, &limits);
-            self.step(&mut reader)?;
+            self.step(&mut reader)
+                .map_err(|stop| self.first(stop, bytes))?;
             self.position = reader.position();
         }
         Ok(())
+    }
+
+    /// Names are compared at the end of their table, or here, where something else is refused:
+    /// a name that stands twice stands before that.
+    fn first(&mut self, stop: Stop, bytes: &[u8]) -> Stop {
+        let duplicate = match (&stop, &self.next) {
+            (Stop::More(_), _) | (_, Next::Preamble | Next::End) => None,
+            (_, Next::Key | Next::Value(_) | Next::Strings(..)) => self.metadata.duplicate(bytes),
+            (_, Next::Tensor | Next::Row(_)) => self.table.duplicate(bytes),
+        };
+        duplicate.map_or(stop, Stop::Refused)
     }
 
     fn step(&mut self, reader: &mut Reader<'_>) -> Step<()> {
@@ -81,6 +95,7 @@ impl Parser {
                 self.next = Next::Key;
             }
             Next::Key if offset(self.metadata.pairs.len()) == self.claimed.pairs => {
+                refuse(self.metadata.duplicate(reader.bytes()))?;
                 self.metadata_end = reader.position();
                 self.next = Next::Tensor;
             }
@@ -103,9 +118,15 @@ impl Parser {
                 self.next = Next::Key;
             }
             Next::Tensor if offset(self.table.rows.len()) == self.claimed.tensors => {
+                refuse(self.table.duplicate(reader.bytes()))?;
                 self.next = Next::End;
             }
-            Next::Tensor => self.table.row(reader, self.metadata.alignment)?,
+            Next::Tensor => self.next = Next::Row(self.table.name(reader)?),
+            Next::Row(name) => {
+                reader.field = reader.bytes().get(name.clone());
+                self.table.row(reader, self.metadata.alignment)?;
+                self.next = Next::Tensor;
+            }
             Next::End => {}
         }
         Ok(())
@@ -138,4 +159,8 @@ impl Parser {
     pub(crate) fn position(&self) -> usize {
         self.position
     }
+}
+
+fn refuse(error: Option<GgufError>) -> Step<()> {
+    error.map_or(Ok(()), |error| Err(Stop::Refused(error)))
 }

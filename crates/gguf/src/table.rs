@@ -1,6 +1,9 @@
 //! The tensor table (rules 20 to 32), one row a checkpoint of the parser.
 
-use crate::error::Code;
+use std::ops::Range;
+
+use crate::cursor::{Cursor, offset};
+use crate::error::{Code, GgufError};
 use crate::index::Index;
 use crate::reader::{Reader, Step, Stop, control_byte};
 use crate::tensor::{DIMENSIONS_MAX, Shape, TensorType};
@@ -33,42 +36,46 @@ struct Size {
 }
 
 impl Table {
-    pub(crate) fn row(&mut self, reader: &mut Reader<'_>, alignment: u64) -> Step<()> {
+    /// Reads a row's name, and says where it stands.
+    pub(crate) fn name(&mut self, reader: &mut Reader<'_>) -> Step<Range<usize>> {
         let start = reader.position();
-        let name = self.name(reader)?;
-        let size = size(reader)?;
-        let padded = self.padded(reader, &size, alignment)?;
-        self.judge_offset(reader)?;
-        if size.kind.is_quantised() {
-            self.first_quantised
-                .get_or_insert((self.rows.len(), size.type_at));
-        }
-        self.data_bytes = self.data_bytes.saturating_add(padded);
-        let added = self.rows.insert(reader.bytes(), name, start);
-        debug_assert!(added.is_ok(), "the name was looked up before, so it is new");
-        Ok(())
-    }
-
-    fn name<'a>(&self, reader: &mut Reader<'a>) -> Step<&'a [u8]> {
         let at = reader.offset();
         let length = reader.u64()?;
         if length == 0 || length > NAME_BYTES_MAX {
             let message = format!("a tensor's name has 1 to {NAME_BYTES_MAX} bytes, not {length}");
             return Err(reader.refusal(Code::BadTensorName, at, message));
         }
-        let text_at = reader.offset();
+        let from = reader.position();
         let name = reader.take(length, at)?;
         reader.field = Some(name);
-        judge_name(reader, name, text_at)?;
-        let Some(earlier) = self
-            .rows
-            .find(reader.bytes(), name)
-            .and_then(|row| self.rows.start(row))
-        else {
-            return Ok(name);
-        };
+        judge_name(reader, name, offset(from))?;
+        self.rows.push(name, start);
+        Ok(from..reader.position())
+    }
+
+    /// Reads the rest of the row.
+    pub(crate) fn row(&mut self, reader: &mut Reader<'_>, alignment: u64) -> Step<()> {
+        let size = size(reader)?;
+        let padded = self.padded(reader, &size, alignment)?;
+        self.judge_offset(reader)?;
+        if size.kind.is_quantised() {
+            let row = self.rows.len().saturating_sub(1);
+            self.first_quantised.get_or_insert((row, size.type_at));
+        }
+        self.data_bytes = self.data_bytes.saturating_add(padded);
+        Ok(())
+    }
+
+    /// The refusal of the first name that stands twice among those read so far.
+    pub(crate) fn duplicate(&mut self, header: &[u8]) -> Option<GgufError> {
+        let (start, earlier) = self.rows.sort(header)?;
         let message = format!("the tensor stands twice in the table, first at byte {earlier}");
-        Err(reader.refusal(Code::DuplicateTensor, at, message))
+        let name = Cursor::new(header, start).string().unwrap_or_default();
+        Some(
+            GgufError::new(Code::DuplicateTensor, message)
+                .at(offset(start))
+                .of(name),
+        )
     }
 
     /// Rules 28 to 31: 128 bits hold every intermediate value, so nothing can wrap.
@@ -78,7 +85,7 @@ impl Table {
             .bytes(size.kind)
             .filter(|&bytes| bytes <= SIZE_MAX);
         let padded = bytes.map(|bytes| bytes.next_multiple_of(alignment.into()));
-        let tensors = u128::try_from(self.rows.len()).unwrap_or(SIZE_MAX) + 2;
+        let tensors = u128::try_from(self.rows.len()).unwrap_or(SIZE_MAX) + 1;
         let overhead = tensors.saturating_mul(TENSOR_OVERHEAD_BYTES);
         let fits = |padded: &u128| u128::from(self.data_bytes) + padded + overhead <= SIZE_MAX;
         let padded = padded
@@ -106,7 +113,7 @@ impl Table {
 
 fn judge_name(reader: &Reader<'_>, name: &[u8], text_at: u64) -> Step<()> {
     let bad = |position: usize, what: &str| {
-        let at = text_at.saturating_add(crate::cursor::offset(position));
+        let at = text_at.saturating_add(offset(position));
         Err(reader.refusal(Code::BadTensorName, at, format!("the tensor's name {what}")))
     };
     if let Some(control) = control_byte(name) {

@@ -1,5 +1,14 @@
 //! What an accepted header gives back.
 
+// A failed look-up is a failed test, and the files here are small.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::large_stack_arrays
+)]
+
 mod common;
 
 use common::*;

@@ -1,5 +1,14 @@
 //! One row a rule: the input, then the exact code and offset. Refusals first, then successes.
 
+// A failed look-up is a failed test, and the files here are small.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::large_stack_arrays
+)]
+
 mod common;
 
 use common::*;

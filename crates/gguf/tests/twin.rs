@@ -1,6 +1,15 @@
 //! The scanner against its naive twin, over mutated good files in random blocks: same verdict,
 //! same code and offset, same header.
 
+// A failed look-up is a failed test, and the files here are small.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::large_stack_arrays
+)]
+
 mod common;
 
 use common::naive::{self, Seen};
@@ -258,7 +267,7 @@ fn agree(file: &[u8], sizes: &[usize]) -> Result<(), TestCaseError> {
             touch(&header);
         }
         (Err(expected), Err(error)) => {
-            prop_assert_eq!(expected, (error.code, error.offset), "{}", error)
+            prop_assert_eq!(expected, (error.code, error.offset), "{}", error);
         }
         (expected, found) => prop_assert!(
             false,

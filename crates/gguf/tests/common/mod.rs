@@ -1,5 +1,14 @@
 //! A raw GGUF writer that can lie about anything, and the assertions that the tests share.
+// Every test file uses a part of it.
 #![allow(dead_code, unreachable_pub, missing_docs)]
+// A failed look-up is a failed test, and the files here are small.
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::cast_possible_truncation,
+    clippy::large_stack_arrays
+)]
 
 pub mod naive;
 

@@ -66,26 +66,26 @@ impl<'a> Walk<'a> {
         self.seen.version = self.u32()?;
         match self.seen.version {
             2 | 3 => {}
-            big if big != 0 && big & 0xffff == 0 => return refuse(Code::BigEndian, 4),
+            big if big != 0 && big % 0x1_0000 == 0 => return refuse(Code::BigEndian, 4),
             _ => return refuse(Code::UnsupportedVersion, 4),
         }
         let left = (self.file.len() as u128).saturating_sub(24);
         let tensors = self.u64()?;
-        self.cap(tensors, self.limits.tensors_max, 8)?;
+        Self::cap(tensors, self.limits.tensors_max, 8)?;
         if u128::from(tensors) * 25 > left {
             return refuse(Code::Truncated, 8);
         }
         let pairs = self.u64()?;
-        self.cap(pairs, self.limits.metadata_pairs_max, 16)?;
+        Self::cap(pairs, self.limits.metadata_pairs_max, 16)?;
         if u128::from(pairs) * 14 > left - u128::from(tensors) * 25 {
             return refuse(Code::Truncated, 16);
         }
-        self.cap((tensors + pairs) * 48, self.limits.index_bytes_max, 16)?;
+        Self::cap((tensors + pairs) * 48, self.limits.index_bytes_max, 16)?;
         self.pairs(pairs)?;
         self.tensors(tensors)
     }
 
-    fn cap(&self, value: u64, max: u64, at: usize) -> Result<(), Refusal> {
+    fn cap(value: u64, max: u64, at: usize) -> Result<(), Refusal> {
         if value > max {
             refuse(Code::LimitExceeded, at)
         } else {
@@ -98,7 +98,7 @@ impl<'a> Walk<'a> {
         if end > self.file.len() as u128 {
             return refuse(Code::Truncated, blame);
         }
-        self.cap(end as u64, self.limits.header_bytes_max, blame)?;
+        Self::cap(end as u64, self.limits.header_bytes_max, blame)?;
         let taken = &self.file[self.at..end as usize];
         self.at = end as usize;
         Ok(taken)
@@ -128,7 +128,7 @@ impl<'a> Walk<'a> {
             if length == 0 {
                 return refuse(Code::BadKey, start);
             }
-            self.cap(length, self.limits.key_bytes_max, start)?;
+            Self::cap(length, self.limits.key_bytes_max, start)?;
             let key = self.take(length.into(), start)?.to_vec();
             if let Some(control) = key.iter().position(|byte| *byte < 32 || *byte == 127) {
                 return refuse(Code::BadKey, start + 8 + control);
@@ -197,7 +197,7 @@ impl<'a> Walk<'a> {
         if alignment.count_ones() != 1 {
             return refuse(Code::BadAlignment, at);
         }
-        self.cap(alignment.into(), self.limits.alignment_max, at)?;
+        Self::cap(alignment.into(), self.limits.alignment_max, at)?;
         if alignment % 8 != 0 {
             self.find(19, at);
         }
@@ -208,7 +208,7 @@ impl<'a> Walk<'a> {
     fn text(&mut self, max: u64) -> Result<&'a [u8], Refusal> {
         let at = self.at;
         let length = self.u64()?;
-        self.cap(length, max, at)?;
+        Self::cap(length, max, at)?;
         self.take(length.into(), at)
     }
 
@@ -220,7 +220,7 @@ impl<'a> Walk<'a> {
         }
         let at = self.at;
         let count = self.u64()?;
-        self.cap(count, self.limits.array_elements_max, at)?;
+        Self::cap(count, self.limits.array_elements_max, at)?;
         if kind != 8 {
             let start = self.at;
             let bytes = self.take(u128::from(count) * u128::from(width(kind)), at)?;
@@ -244,7 +244,9 @@ impl<'a> Walk<'a> {
                 first_bad = first_bad.or(Some(at));
             }
         }
-        first_bad.into_iter().for_each(|at| self.find(16, at));
+        if let Some(at) = first_bad {
+            self.find(16, at);
+        }
         Ok(())
     }
 
@@ -382,9 +384,9 @@ impl<'a> Walk<'a> {
         }
         for (rule, from, to) in gaps {
             let stray = (from..to).find(|&at| self.file[at as usize] != 0);
-            stray
-                .into_iter()
-                .for_each(|at| self.find(rule, at as usize));
+            if let Some(at) = stray {
+                self.find(rule, at as usize);
+            }
         }
     }
 }
