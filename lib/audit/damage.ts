@@ -41,6 +41,8 @@ export interface Break {
   readonly expected: number;
   readonly head: string;
   readonly found: { readonly seq: number; readonly prev: string; readonly leaf: string };
+  /** The line holds two records. */
+  readonly merged: boolean;
 }
 
 /** A digest of other content differs in nearly every digit; a few differing digits mean that the field itself was edited. */
@@ -49,14 +51,18 @@ const EDITED_DIGITS_MAX = 16;
 /** Which record was damaged and how, when the frame of `found` is sound but its place in the chain is not. */
 export function classify(broken: Break, after: Aftermath): { seq: number; kind: DamageKind; why: string } {
   const { expected, found } = broken;
-  if (found.seq === expected) return contentChanged(broken);
+  if (found.seq === expected) return contentChanged(broken, after);
   return found.seq > expected ? tooFar(broken, after) : tooEarly(broken, after);
 }
 
 /** Lines that were edited in a row all name predecessors that are no more: the first of them is the first bad one. */
-function contentChanged({ expected, head, found }: Break): { seq: number; kind: DamageKind; why: string } {
+function contentChanged({ expected, head, found, merged }: Break, { next }: Aftermath): { seq: number; kind: DamageKind; why: string } {
+  if (merged) return { seq: expected, kind: "changed", why: "the newline after it was changed" };
   if (expected === 0 || differingDigits(found.prev, head) <= EDITED_DIGITS_MAX) {
     return { seq: expected, kind: "changed", why: "its own link to its predecessor was changed" };
+  }
+  if (next !== undefined && next.seq > expected + 1) {
+    return { seq: expected, kind: "cut", why: `its line begins as record ${expected} and is followed by record ${next.seq}` };
   }
   return { seq: expected - 1, kind: "changed", why: "its successor was chained to other bytes" };
 }

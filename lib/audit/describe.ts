@@ -46,7 +46,8 @@ export function describe(value: unknown, max: number): string {
 }
 
 function outline(value: unknown): { type: string; text: string } {
-  if (value instanceof Unreadable) return { type: "unreadable", text: outline(value.failure).text };
+  // A proxy is asked nothing, not even for its prototype.
+  if (!types.isProxy(value) && value instanceof Unreadable) return { type: "unreadable", text: outline(value.failure).text };
   try {
     return { type: typeOf(value), text: typeof value === "string" ? value : inspect(value, INSPECT) };
   } catch {

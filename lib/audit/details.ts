@@ -1,7 +1,7 @@
 /** An event's details as one JSON object within a fixed budget; what did not fit is counted, and never takes the record with it. */
 import { hash } from "node:crypto";
 import { describe, read, scalarJson, Unreadable } from "./describe.ts";
-import { escapeText } from "./escape.ts";
+import { escapeText, isPlain } from "./escape.ts";
 
 const ENTRIES_MAX = 32;
 const KEY_MAX = 64;
@@ -42,6 +42,7 @@ function keysOf(details: object): string[] | Unreadable {
 /** A long key is cut and carries its digest. `\u{}` is no escape, so a cut key cannot be mistaken for a whole one. */
 function keyJson(key: string): string {
   if (key.length <= KEY_MAX) {
+    if (isPlain(key)) return JSON.stringify(key);
     const json = JSON.stringify(escapeText(key));
     if (json.length <= KEY_MAX + 2) return json;
   }

@@ -15,6 +15,7 @@ const ZERO = 0x30;
 const COMMA = 0x2c;
 const SEQ_DIGITS_MAX = 16;
 const LIFECYCLE = '"type":"Audit';
+const RECORD_START = `{"v":${RECORD_VERSION},"origin":`;
 const VERSION = /^\{"v":(\d{1,9})[,}]/;
 
 export class EnvelopeReader {
@@ -37,6 +38,11 @@ export class EnvelopeReader {
     if (seq === undefined || !tail.startsWith(PREV) || !tail.endsWith('"}')) return undefined;
     return { seq, prev: tail.slice(PREV.length, -2), leaf: leafAt(block, start, end) };
   }
+}
+
+/** Where a newline was changed, two records stand in one line. A value cannot hold this text: its quotes would be escaped. */
+export function holdsTwo(block: Buffer, start: number, end: number): boolean {
+  return block.toString("latin1", start + 1, end).includes(RECORD_START);
 }
 
 /** True for records about the trail itself. A value cannot hold this text: its quotes would be escaped. */

@@ -21,7 +21,7 @@ import { AuditMetrics } from "./metrics.ts";
 import type { AuditState } from "./metrics.ts";
 import { settingsOf } from "./options.ts";
 import type { AuditLogOptions, Settings } from "./options.ts";
-import { draftOf } from "./record.ts";
+import { draftOf, linePrefix } from "./record.ts";
 import type { Draft, Frame } from "./record.ts";
 import { recover } from "./recovery.ts";
 import type { Recovery } from "./recovery.ts";
@@ -70,7 +70,7 @@ export class AuditLog {
     this.#alarm = new Alarm(this.dir, this.#metrics, settings.logger);
     const { clock } = settings;
     const unreadable: Frame["unreadable"] = (severity, failure) => { this.#alarm.unreadable(severity, failure); };
-    this.#frame = { origin: this.origin, identity: identityJson(), time: new Timekeeper(clock), unreadable };
+    this.#frame = { prefix: linePrefix(this.origin), identity: identityJson(), time: new Timekeeper(clock), unreadable };
     this.#trail = this.#makeTrail(settings, places.log, recovery);
     this.#committer = new Committer({
       trail: this.#trail,

@@ -35,7 +35,8 @@ export interface Draft {
 
 /** What all records of one log have in common. */
 export interface Frame {
-  readonly origin: string;
+  /** See {@link linePrefix}. */
+  readonly prefix: string;
   readonly identity: string;
   readonly time: Timekeeper;
   /** Called where an event could not be read at all and only an outline of it is recorded. */
@@ -55,13 +56,12 @@ export function draftOf(event: unknown, frame: Frame): Draft {
   const severity = severityOf(read(source, "severity"), type);
   const instant = frame.time.now();
   const stamp = stampJson(instant, frame);
-  const head = linePrefix(frame.origin);
-  const room = RECORD_BYTES_MAX - FRAME_MAX - head.length - stamp.length;
+  const room = RECORD_BYTES_MAX - FRAME_MAX - frame.prefix.length - stamp.length;
   const middle = `${stamp},"type":"${type}","sev":"${severity}",${body(source, type, severity, room, frame.unreadable)}`;
   return {
     type,
     severity,
-    line: (seq, prev) => `${head}${seq}${middle},"prev":"${prev}"}`,
+    line: (seq, prev) => `${frame.prefix}${seq}${middle},"prev":"${prev}"}`,
     event: () => `{${middle.slice(1)}}`,
   };
 }

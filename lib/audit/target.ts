@@ -8,26 +8,23 @@ const PATH_TEXT_MAX = 3072;
 const PATH_BYTES_MAX = 2048;
 const FIELD_MAX = 128;
 
-/** `"target":{…}` with what could be read of it. */
+type Json = (value: unknown, max: number) => string;
+
+/** The target as JSON, with what could be read of it. */
 export function targetJson(target: unknown): string {
   if (typeof target !== "object" || target === null) return describe(target, FIELD_MAX);
-  return `{${[...pathParts(read(target, "path")), ...otherParts(target)].join(",")}}`;
+  const parts = pathParts(read(target, "path")) + part(target, "sizeBytes", scalarJson)
+    // A device's or an inode's number can be above 2^53, where JSON numbers stop being exact.
+    + part(target, "dev", wideJson) + part(target, "ino", wideJson)
+    + part(target, "sha256", textOrDescription) + part(target, "expectedSha256", textOrDescription)
+    + part(target, "ggufVersion", scalarJson) + part(target, "architecture", textOrDescription);
+  return `{${parts.slice(1)}}`;
 }
 
-function* otherParts(target: object): Generator<string> {
-  yield* part(target, "sizeBytes", scalarJson);
-  // A device's or an inode's number can be above 2^53, where JSON numbers stop being exact.
-  yield* part(target, "dev", wideJson);
-  yield* part(target, "ino", wideJson);
-  yield* part(target, "sha256", textOrDescription);
-  yield* part(target, "expectedSha256", textOrDescription);
-  yield* part(target, "ggufVersion", scalarJson);
-  yield* part(target, "architecture", textOrDescription);
-}
-
-function* part(target: object, key: string, json: (value: unknown, max: number) => string): Generator<string> {
+/** With a comma in front. */
+function part(target: object, key: string, json: Json): string {
   const value = read(target, key);
-  if (value !== undefined) yield `"${key}":${json(value, FIELD_MAX)}`;
+  return value === undefined ? "" : `,"${key}":${json(value, FIELD_MAX)}`;
 }
 
 function wideJson(value: unknown, max: number): string {
@@ -35,28 +32,18 @@ function wideJson(value: unknown, max: number): string {
   return wide ? textJson(String(value), max) : describe(value, max);
 }
 
-function* pathParts(path: unknown): Generator<string> {
-  if (path === undefined) return;
-  if (typeof path === "string") yield* textPath(path);
-  else if (types.isUint8Array(path)) yield* bytesPath(path);
-  else yield `"path":${describe(path, PATH_TEXT_MAX)}`;
+function pathParts(path: unknown): string {
+  if (path === undefined) return "";
+  if (typeof path === "string") return textAndBytes(path, undefined);
+  // A path need not be UTF-8; what is not reads as U+FFFD in the text, and the bytes beside it say what it was.
+  const bytes = types.isUint8Array(path) ? copyOf(path) : undefined;
+  return bytes === undefined ? `,"path":${describe(path, PATH_TEXT_MAX)}` : textAndBytes(bytes.toString("utf8"), bytes);
 }
 
-function* textPath(path: string): Generator<string> {
-  yield `"path":${textJson(path, PATH_TEXT_MAX)}`;
-  if (!isPlain(path)) yield `"pathBytes":${bytesJson(Buffer.from(path), PATH_BYTES_MAX)}`;
-}
-
-/** A path need not be UTF-8; what is not reads as U+FFFD in the text, and the bytes beside it say what it was. */
-function* bytesPath(path: Uint8Array): Generator<string> {
-  const bytes = copyOf(path);
-  if (bytes === undefined) {
-    yield `"path":${describe(path, PATH_TEXT_MAX)}`;
-    return;
-  }
-  const text = bytes.toString("utf8");
-  yield `"path":${textJson(text, PATH_TEXT_MAX)}`;
-  if (!isPlain(text)) yield `"pathBytes":${bytesJson(bytes, PATH_BYTES_MAX)}`;
+/** The raw bytes only where the text alone does not say what they are. */
+function textAndBytes(text: string, bytes: Buffer | undefined): string {
+  const shown = `,"path":${textJson(text, PATH_TEXT_MAX)}`;
+  return isPlain(text) ? shown : `${shown},"pathBytes":${bytesJson(bytes ?? Buffer.from(text), PATH_BYTES_MAX)}`;
 }
 
 /** A copy, because shared memory can change between the text and the bytes; a subclass can make reading it fail. */

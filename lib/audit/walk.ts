@@ -11,7 +11,7 @@ import { join } from "node:path";
 import type { Damage, DamageKind } from "./damage.ts";
 import { classify } from "./damage.ts";
 import type { Aftermath } from "./damage.ts";
-import { EnvelopeReader, isLifecycle, laterVersion, originOf, parseRecord } from "./envelope.ts";
+import { EnvelopeReader, holdsTwo, isLifecycle, laterVersion, originOf, parseRecord } from "./envelope.ts";
 import type { Envelope } from "./envelope.ts";
 import { digestFrom, eachLine } from "./lines.ts";
 import type { Extent } from "./lines.ts";
@@ -69,6 +69,8 @@ export class Walk {
   #segment: SegmentName = { name: "", first: 0, attempt: 0 };
   #junkAt: number | undefined;
   #break: Envelope | undefined;
+  /** The line of the break, or the first one that is no record, holds two records. */
+  #merged = false;
   #found: Found | undefined;
   #undescribed: OpenTail[] = [];
   #descriptions: Description[] = [];
@@ -181,20 +183,22 @@ export class Walk {
   #line(block: Buffer, start: number, end: number, offset: number): boolean {
     const envelope = this.#envelope(block, start, end, offset);
     if (envelope === undefined) {
+      if (this.#junkAt === undefined) this.#merged = holdsTwo(block, start, end);
       this.#junkAt ??= offset;
       if (this.records === 1) this.#doubtOrigin(block, start, end);
       return this.#found === undefined;
     }
     if (this.#junkAt !== undefined) this.#found = this.#afterJunk(envelope, this.#junkAt);
-    else if (envelope.seq !== this.#expected || (this.#head !== undefined && envelope.prev !== this.#head)) this.#breakAt(envelope, offset);
+    else if (envelope.seq !== this.#expected || (this.#head !== undefined && envelope.prev !== this.#head)) this.#breakAt(envelope, offset, holdsTwo(block, start, end));
     else this.#accept(envelope, block, start, end, offset);
     return this.#found === undefined && this.#break === undefined;
   }
 
   #envelope(block: Buffer, start: number, end: number, offset: number): Envelope | undefined {
     if (this.#reader === undefined) {
-      const origin = originOf(block, start, end);
-      if (origin !== undefined) this.#reader = new EnvelopeReader(origin);
+      // Only a line whose whole frame is in order says which origin the trail has.
+      const reader = new EnvelopeReader(originOf(block, start, end) ?? "");
+      if (reader.read(block, start, end) !== undefined) this.#reader = reader;
     }
     const envelope = this.#reader?.read(block, start, end);
     const version = envelope === undefined ? laterVersion(block, start, end) : undefined;
@@ -253,15 +257,16 @@ export class Walk {
     return { seq: tail.seq, kind: "torn", offset: tail.offset, why: `${tail.len} bytes there ${why}` };
   }
 
-  #breakAt(envelope: Envelope, offset: number): void {
+  #breakAt(envelope: Envelope, offset: number, merged: boolean): void {
     this.#break = envelope;
+    this.#merged = merged;
     this.#junkAt = offset;
   }
 
   #afterJunk(envelope: Envelope, offset: number): Found {
     const seq = this.#expected;
     if (envelope.seq === seq) return { seq, kind: "inserted", offset, why: "a line that is no record stands before it" };
-    if (envelope.seq === seq + 1) return { seq, kind: "changed", offset, why: "its line is no record any more" };
+    if (envelope.seq === seq + 1 || this.#merged) return { seq, kind: "changed", offset, why: "its line is no record any more" };
     if (envelope.seq > seq) return { seq, kind: "cut", offset, why: `a part of its line is followed by record ${envelope.seq}` };
     return { seq, kind: "changed", offset, why: `its line is no record any more, and record ${envelope.seq} follows` };
   }
@@ -295,7 +300,7 @@ export class Walk {
       this.#found = { seq: found.seq, kind: "renamed", offset, why: `the segment's name says ${this.#segment.first}` };
       return;
     }
-    const broken = { expected: this.#expected, head: this.#head ?? found.prev, found };
+    const broken = { expected: this.#expected, head: this.#head ?? found.prev, found, merged: this.#merged };
     const { seq, kind, why } = classify(broken, await this.#aftermath(broken, offset, rest));
     this.#found = { seq, kind, offset, why };
   }
