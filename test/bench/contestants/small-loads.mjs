@@ -1,11 +1,10 @@
 /** Loads and disposes of one small model so many times, so many at once. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdtempSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { AuditLog, ModelLoader } from "../../../dist/index.js";
 
 export default async function setUp({ path, sha256, loads, audit, together }) {
-  const loader = await ModelLoader.open({ root: dirname(path), audit: audit ? await trail() : "disabled", concurrency: together });
+  const loader = await ModelLoader.open({ root: dirname(path), audit: audit ? await trail(path) : "disabled", concurrency: together });
   const one = async () => {
     const model = await loader.load(basename(path), { sha256 });
     await model[Symbol.asyncDispose]();
@@ -23,8 +22,7 @@ export default async function setUp({ path, sha256, loads, audit, together }) {
   };
 }
 
-async function trail() {
-  const folder = mkdtempSync(join(tmpdir(), "bench-audit-"));
-  process.on("exit", () => { rmSync(folder, { recursive: true }); });
-  return AuditLog.open(folder);
+/** Beside the model: the runner removes that folder when all is done. */
+function trail(path) {
+  return AuditLog.open(mkdtempSync(join(dirname(path), "audit-")));
 }
