@@ -328,6 +328,21 @@ fn odd_texts() {
 }
 
 #[test]
+fn the_walk_holds_only_so_many_folders_open() {
+    let folder = zoo();
+    let nested = "d/".repeat(129);
+    fs::create_dir_all(at(&folder, &format!("root/{nested}"))).unwrap();
+    folder.file(&format!("root/{nested}model"), &model(200));
+    folder.file(&format!("root/{}model", &nested[2..]), &model(200));
+    let walk = open(&folder, Resolver::Walk);
+    assert!(load(&walk, format!("{}model", &nested[2..])).is_ok());
+    let refusal = load(&walk, format!("{nested}model")).unwrap_err();
+    assert_eq!(refusal.code, Code::Io);
+    assert!(refusal.message.contains("ENAMETOOLONG"), "{refusal}");
+    assert!(!refusal.retriable);
+}
+
+#[test]
 fn devices_and_magic_links_by_way_of_the_systems_own_folders() {
     for resolver in resolvers() {
         let dev = Root::open_with(Path::new("/dev"), resolver).unwrap();

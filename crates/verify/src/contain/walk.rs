@@ -123,3 +123,27 @@ impl Walk<'_> {
         if same { Ok(file) } else { Err(Fault::moved()) }
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::Walk;
+    use crate::platform::{self, Fault};
+    use std::path::Path;
+
+    #[test]
+    fn what_was_put_there_after_the_look_is_not_taken() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = platform::open_root(folder).unwrap();
+        let walk = Walk {
+            root: &root,
+            folders: Vec::new(),
+            names: Vec::new(),
+            links: 0,
+        };
+        let look = |name| platform::metadata(&platform::look_at(&root, name).unwrap()).unwrap();
+        assert!(walk.take(b"Cargo.toml", &look(b"Cargo.toml")).is_ok());
+        let other = look(b"src");
+        let answer = walk.take(b"Cargo.toml", &other);
+        assert_eq!(answer.unwrap_err(), Fault::moved());
+    }
+}
