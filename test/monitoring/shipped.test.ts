@@ -13,7 +13,7 @@ describe("every metric name exists in the registry:", () => {
     const { registry } = await gate();
     const known = new Set(registry.getMetricsAsArray().map(({ name }) => name));
     const named = [...metricNames(text)].filter((name) => !LITERAL_NAMES.has(name));
-    expect(named.length).toBeGreaterThan(3);
+    expect(named).not.toEqual([]);
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });
 });
