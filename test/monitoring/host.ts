@@ -1,5 +1,5 @@
 /** An inference host in small: a real loader and a real trail, whose metrics are served as an operator would serve them. */
-import { mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { collectDefaultMetrics, Registry } from "prom-client";
@@ -14,19 +14,25 @@ const model = tinyModel().bytes();
 const QUIET = { error: () => undefined, warn: () => undefined };
 const WRONG_DIGEST = "0".repeat(64);
 
+/** What a restart replaces. */
+interface Gate {
+  readonly audit: AuditLog;
+  readonly loader: ModelLoader;
+}
+
 export class Host implements AsyncDisposable {
   readonly folder: string;
   readonly disk: Disk;
-  readonly loader: ModelLoader;
-  readonly #audit: AuditLog;
+  readonly #registry: Registry;
   readonly #served: Served;
+  #gate: Gate;
 
-  private constructor(folder: string, disk: Disk, audit: AuditLog, loader: ModelLoader, served: Served) {
+  private constructor(folder: string, disk: Disk, registry: Registry, served: Served, gate: Gate) {
     this.folder = folder;
     this.disk = disk;
-    this.#audit = audit;
-    this.loader = loader;
+    this.#registry = registry;
     this.#served = served;
+    this.#gate = gate;
   }
 
   static async open(): Promise<Host> {
@@ -41,19 +47,17 @@ export class Host implements AsyncDisposable {
   }
 
   static async #open(folder: string, disk: Disk): Promise<Host> {
-    const root = join(folder, "models");
-    await mkdir(root);
-    await writeFile(join(root, "good.gguf"), model);
-    await writeFile(join(root, "bad.gguf"), model.subarray(0, 1000));
+    await mkdir(join(folder, "models"));
+    await writeFile(join(folder, "models/good.gguf"), model);
+    await writeFile(join(folder, "models/bad.gguf"), model.subarray(0, 1000));
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
-    const audit = await AuditLog.open(join(folder, "audit"), { fs: disk.fs, logger: QUIET });
-    const loader = await ModelLoader.open({ root, audit, registry });
+    const gate = await openGate(folder, disk, registry);
     const served = await serve(async (_, response) => {
       response.setHeader("content-type", registry.contentType);
       response.end(await registry.metrics());
     });
-    return new Host(folder, disk, audit, loader, served);
+    return new Host(folder, disk, registry, served, gate);
   }
 
   /** `host:port`, as a scrape configuration wants it. */
@@ -63,29 +67,51 @@ export class Host implements AsyncDisposable {
 
   /** One of each kind of call. */
   async work(): Promise<void> {
-    const loaded = await this.loader.load("good.gguf").catch(refused);
+    const loaded = await this.#gate.loader.load("good.gguf").catch(refused);
     await loaded?.[Symbol.asyncDispose]().catch(() => undefined);
-    await this.loader.load("good.gguf", { sha256: WRONG_DIGEST }).catch(refused);
-    await this.loader.validateBytes(model).catch(refused);
-    await this.loader.inspect("good.gguf").catch(refused);
-    await this.loader.load("bad.gguf").catch(refused);
+    await this.#gate.loader.load("good.gguf", { sha256: WRONG_DIGEST }).catch(refused);
+    await this.#gate.loader.validateBytes(model).catch(refused);
+    await this.#gate.loader.inspect("good.gguf").catch(refused);
+    await this.#gate.loader.load("bad.gguf").catch(refused);
   }
 
   /** A path out of the root; true when its record was lost. */
   async attack(): Promise<boolean> {
-    const failure: unknown = await this.loader.load("../../etc/passwd").catch((refusal: unknown) => refusal);
+    const failure: unknown = await this.#gate.loader.load("../../etc/passwd").catch((refusal: unknown) => refusal);
     if (failure instanceof ModelLoadError && failure.code === "PATH_TRAVERSAL") return failure.auditError !== undefined;
     throw failure;
+  }
+
+  /** Stops, loses the newest records as a burglar would take them, and starts again. */
+  async comeBackShorter(records: number): Promise<void> {
+    await closeGate(this.#gate);
+    await cut(join(this.folder, "audit/log"), records);
+    // A trail that misses records may have to be forced; what is tested is that the operator hears of it all the same.
+    this.#gate = await openGate(this.folder, this.disk, this.#registry, { force: true });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#served[Symbol.asyncDispose]();
     // On a full disk the last records are lost, and disposal says so; that is not what is tested here.
-    await this.loader[Symbol.asyncDispose]().catch(() => undefined);
-    await this.#audit[Symbol.asyncDispose]().catch(() => undefined);
+    await closeGate(this.#gate).catch(() => undefined);
     this.disk.remove();
     await rm(this.folder, { recursive: true, force: true });
   }
+}
+
+async function openGate(folder: string, disk: Disk, registry: Registry, how: { force?: boolean } = {}): Promise<Gate> {
+  const audit = await AuditLog.open(join(folder, "audit"), { fs: disk.fs, logger: QUIET, ...how });
+  return { audit, loader: await ModelLoader.open({ root: join(folder, "models"), audit, registry }) };
+}
+
+async function closeGate({ audit, loader }: Gate): Promise<void> {
+  await loader[Symbol.asyncDispose]().finally(() => audit[Symbol.asyncDispose]());
+}
+
+async function cut(log: string, records: number): Promise<void> {
+  const newest = join(log, (await readdir(log)).filter((name) => name.endsWith(".jsonl")).sort().at(-1) ?? "");
+  const lines = (await readFile(newest, "utf8")).split("\n");
+  await writeFile(newest, `${lines.slice(0, -records - 1).join("\n")}\n`);
 }
 
 function refused(failure: unknown): undefined {

@@ -11,6 +11,8 @@ const START_MS_MAX = 60_000;
 const WAIT_MS_MAX = 40_000;
 /** Before anything goes wrong, so that every rate has its two scrapes. */
 const SCRAPES_MIN = 4;
+/** More than a restart adds: what was found, and that the trail was opened. */
+const CUT_RECORDS = 12;
 
 let found: Stand | string = "the stand could not be built";
 
@@ -54,6 +56,15 @@ describe("with the real Prometheus and Alertmanager", () => {
     expect(groups.flatMap(({ rules }) => rules).filter(({ health }) => health !== "ok")).toEqual([]);
     const firing = new Set(here.alerts.map(({ labels }) => labels["alertname"]));
     expect([...firing].filter((name) => name !== "ModelLoaderIntegrityViolation")).toEqual([]);
+  });
+
+  test("a trail that comes back without its newest records reaches the webhook", { timeout: WAIT_MS_MAX }, async (ctx) => {
+    const here = stand(ctx);
+    const before = (await number(here, "model_loader_audit_log_size")) ?? 0;
+    await here.host.comeBackShorter(CUT_RECORDS);
+    const told = await until("the alert", () => here.alerts.find(({ labels }) => labels["alertname"] === "ModelLoaderAuditLogRolledBack"));
+    expect(told).toMatchObject({ status: "firing", labels: { severity: "critical", job: "model-loader", instance: here.host.address } });
+    expect(await number(here, "model_loader_audit_log_size")).toBeLessThan(before);
   });
 
   test("a CRITICAL record lost on a full disk reaches the webhook", { timeout: WAIT_MS_MAX * 2 }, async (ctx) => {
