@@ -3,7 +3,9 @@
 //!
 //! `cargo run --release -p gguf --example bare_walk -- FILE [RUNS]`
 
+use std::fs::File;
 use std::hint::black_box;
+use std::io::Read;
 use std::time::Instant;
 
 /// What the walk saw, so that two walks can be compared.
@@ -28,9 +30,8 @@ fn main() {
         seen = walk(&file).unwrap_or_else(|| fail("not a well-formed GGUF header"));
         black_box(seen);
     });
-    let file = read(&path);
     let scanner = median_ms(runs, || {
-        let header = scan(&file);
+        let header = scan(&path).unwrap_or_else(|error| fail(&error.to_string()));
         assert_eq!(
             header.header_bytes(),
             u64::try_from(seen.bytes).unwrap_or(0)
@@ -64,18 +65,19 @@ fn median_ms(runs: usize, mut run: impl FnMut()) -> f64 {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-fn scan(file: &[u8]) -> gguf::Header {
-    let size = u64::try_from(file.len()).unwrap_or(u64::MAX);
-    let mut scanner = gguf::Scanner::new(size, gguf::Policy::default());
-    for block in file.chunks(1 << 20) {
-        scanner.feed(block);
-        if scanner.header_settled() {
+/// As `inspect` does: blocks of 1 MiB until the header is settled.
+fn scan(path: &str) -> Result<gguf::Header, Box<dyn std::error::Error>> {
+    let mut file = File::open(path)?;
+    let mut scanner = gguf::Scanner::new(file.metadata()?.len(), gguf::Policy::default());
+    let mut block = vec![0; 1 << 20];
+    while !scanner.header_settled() {
+        let read = file.read(&mut block)?;
+        scanner.feed(block.get(..read).unwrap_or_default());
+        if read == 0 {
             break;
         }
     }
-    scanner
-        .finish()
-        .unwrap_or_else(|error| fail(&error.to_string()))
+    Ok(scanner.finish()?)
 }
 
 /// The whole walk in one function, as naive as it can be and still be checked.

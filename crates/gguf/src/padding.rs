@@ -58,12 +58,26 @@ fn stray(gap: &Gap, start: u64, block: &[u8]) -> Option<u64> {
     let to = usize::try_from(gap.end.saturating_sub(start))
         .unwrap_or(usize::MAX)
         .min(block.len());
-    let position = block.get(from..to)?.iter().position(|&byte| byte != 0)?;
+    let position = first_non_zero(block.get(from..to)?)?;
     Some(
         start
             .saturating_add(offset(from))
             .saturating_add(offset(position)),
     )
+}
+
+/// Whole chunks first: a file may be made almost wholly of padding, and a loop that stops at each
+/// byte is slower than the hash beside it.
+fn first_non_zero(bytes: &[u8]) -> Option<usize> {
+    const CHUNK_BYTES: usize = 256;
+    let zero = |chunk: &&[u8]| chunk.iter().fold(0, |seen, byte| seen | byte) == 0;
+    let clean = bytes
+        .chunks(CHUNK_BYTES)
+        .take_while(zero)
+        .count()
+        .saturating_mul(CHUNK_BYTES);
+    let position = bytes.get(clean..)?.iter().position(|&byte| byte != 0)?;
+    clean.checked_add(position)
 }
 
 fn report(findings: &mut Findings, rule: u8, at: u64) {

@@ -274,6 +274,26 @@ fn rule_6_strings() {
 }
 
 #[test]
+fn rule_6_a_whole_string_over_the_limit() {
+    let policy = limits(|limits| limits.string_bytes_max = 4);
+    let alone = Raw::v3(0, 1).key("a", STR).here().string("12345");
+    refused_by(policy, &alone, Code::LimitExceeded);
+    let array = Raw::v3(0, 1)
+        .array("a", STR, 3)
+        .string("1234")
+        .here()
+        .string("12345")
+        .string("");
+    refused_by(policy, &array, Code::LimitExceeded);
+    let key = limits(|limits| limits.key_bytes_max = 4);
+    refused_by(
+        key,
+        &Raw::v3(0, 1).here().pair_u32("abcde", 1),
+        Code::LimitExceeded,
+    );
+}
+
+#[test]
 fn rule_6_with_the_limit_off_no_length_wraps() {
     let policy = limits(|limits| {
         limits.string_bytes_max = u64::MAX;
@@ -908,6 +928,21 @@ fn rule_34_padding_of_zeros() {
     header.bytes[last] = b'x';
     header.mark = Some(last as u64);
     found(&header, 34);
+}
+
+#[test]
+fn rule_34_in_long_padding_finds_the_byte_wherever_it_is() {
+    let header = Raw::v3(1, 2)
+        .architecture()
+        .alignment(4096)
+        .tensor("a", &[1], 0, 0)
+        .pad(4096);
+    for position in [4, 255, 256, 259, 260, 261, 515, 516, 4094, 4095] {
+        let mut raw = header.clone().zeros(4096);
+        raw.bytes[4096 + position] = 1;
+        raw.mark = Some(4096 + position as u64);
+        found(&raw, 34);
+    }
 }
 
 #[test]
