@@ -3,6 +3,28 @@
 //! [`load`] takes a path to a [`Verified`], which only it can build, or to a [`Refusal`]. The order
 //! of judgement is fixed: the path, the reading, the digest, the format. What is hashed, what is
 //! parsed and what a [`Consumer`] sees are the same private bytes.
+//!
+//! ```
+//! use verify::{Ask, Control, Root, load};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # if !cfg!(target_os = "linux") { return Ok(()); }
+//! let root = Root::open(std::path::Path::new("src"))?;
+//! let code_of = |path: &str| {
+//!     let ask = Ask {
+//!         path: path.into(),
+//!         expected: None,
+//!         bytes_max: 100_000_000_000,
+//!         policy: gguf::Policy::default(),
+//!     };
+//!     load(&root, &ask, &Control::new()).unwrap_err().code.as_str()
+//! };
+//! assert_eq!(code_of("../Cargo.toml"), "PATH_TRAVERSAL");
+//! assert_eq!(code_of("missing.gguf"), "NOT_FOUND");
+//! assert_eq!(code_of("lib.rs"), "GGUF_NOT_GGUF");
+//! # Ok(())
+//! # }
+//! ```
 
 #![forbid(unsafe_code)]
 #![allow(
