@@ -74,7 +74,9 @@ async function installed(command) {
   return (await run(name, [...args, "--version"], { quiet: true })).code === 0;
 }
 
-const skipped = (state) => ({ state, unusable: true, tally: { ...NONE, skipped: 1 } });
+function skipped(state) {
+  return { state, unusable: true, tally: { ...NONE, skipped: 1 } };
+}
 
 async function counted(step, outcome) {
   try {
@@ -109,7 +111,9 @@ async function vitest() {
   return run(tool("vitest"), ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${REPORT}`]);
 }
 
-const fuzz = (target) => run(process.execPath, ["scripts/fuzz.mjs", target, "--seconds", String(FUZZ_SECONDS)]);
+function fuzz(target) {
+  return run(process.execPath, ["scripts/fuzz.mjs", target, "--seconds", String(FUZZ_SECONDS)]);
+}
 
 function report(results) {
   const width = Math.max(...results.map(({ name }) => name.length));
