@@ -3,6 +3,7 @@
  * perfect subtrees of 256^l leaves, from n * 256 on. The rightmost tile of a level may be partial.
  */
 import { TlogError } from "./errors.ts";
+import { quoted } from "./text.ts";
 
 /** Hashes of a full tile. */
 export const TILE_WIDTH = 256;
@@ -30,13 +31,14 @@ export function entriesPath(tile: Omit<Tile, "level">): string {
 
 export function parseTilePath(path: string): Tile {
   const [, level, index, width] = PATH.exec(path) ?? [];
-  return checked(path, { level: Number(level), index: indexOf(index), width: widthOf(width) });
+  const tile = { level: Number(level), index: indexOf(index), width: widthOf(width) };
+  return isOnly(path, tile, tilePath) ? tile : refuse(path);
 }
 
 export function parseEntriesPath(path: string): Omit<Tile, "level"> {
   const [, index, width] = ENTRIES_PATH.exec(path) ?? [];
-  const tile = checked(path, { level: 0, index: indexOf(index), width: widthOf(width) });
-  return { index: tile.index, width: tile.width };
+  const tile = { level: 0, index: indexOf(index), width: widthOf(width) };
+  return isOnly(path, tile, entriesPath) ? { index: tile.index, width: tile.width } : refuse(path);
 }
 
 /** How many hashes of `level` a tree of `size` leaves has. */
@@ -80,9 +82,11 @@ function widthOf(width: string | undefined): number {
 }
 
 /** A second spelling of the same tile is refused: the path must be the one that we would write. */
-function checked(path: string, tile: Tile): Tile {
-  const { level, index, width } = tile;
-  const sound = level <= LEVEL_MAX && Number.isSafeInteger(index) && width <= TILE_WIDTH;
-  if (!sound || !path.endsWith(`/${numbered(tile)}`)) throw new TlogError("MALFORMED", `${JSON.stringify(path)} is no path of a tile`);
-  return tile;
+function isOnly(path: string, tile: Tile, write: (tile: Tile) => string): boolean {
+  const sound = tile.level <= LEVEL_MAX && Number.isSafeInteger(tile.index) && tile.width <= TILE_WIDTH;
+  return sound && write(tile) === path;
+}
+
+function refuse(path: string): never {
+  throw new TlogError("MALFORMED", `${quoted(path)} is no path of a tile`);
 }

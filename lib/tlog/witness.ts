@@ -14,7 +14,7 @@ import { StoredTree } from "./tile-source.ts";
 import type { TileSource } from "./tile-source.ts";
 
 const TIMEOUT_MS = 10_000;
-/** An answer is some signature lines or a number; the rest of a longer one is not read. */
+/** An answer is some signature lines or a number; a longer one is not read to its end. */
 const ANSWER_BYTES_MAX = 65_536;
 /** The witness may have moved on between its answer and our next try, when another process of ours asked too. */
 const TRIES_MAX = 3;
@@ -73,19 +73,18 @@ export class Witness {
 
   #accept(answer: Answer, checkpoint: string, size: number): NoteSignature[] {
     if (answer.status !== 200) throw this.#refusal(answer);
-    const { text } = parseNote(checkpoint);
-    const cosignatures = verifiedOnes(text, this.#signatures(answer), this.#keys);
+    const cosignatures = this.#verified(answer, parseNote(checkpoint).text);
     if (cosignatures.length === 0) throw this.#error("WITNESS_BAD_ANSWER", "answered without a cosignature by one of its known keys");
     this.#size = size;
     return cosignatures;
   }
 
-  #signatures({ body }: Answer): NoteSignature[] {
+  #verified({ body }: Answer, text: string): NoteSignature[] {
     try {
       if (!body.endsWith("\n")) throw new TlogError("MALFORMED", "the answer does not end with a newline");
-      return body.slice(0, -1).split("\n").map(parseSignatureLine);
+      return verifiedOnes(text, body.slice(0, -1).split("\n").map(parseSignatureLine), this.#keys);
     } catch (failure) {
-      throw this.#error("WITNESS_BAD_ANSWER", `answered with something else than cosignatures: ${quoted(body)}`, failure);
+      throw this.#error("WITNESS_BAD_ANSWER", `answered with something else than cosignatures of this checkpoint: ${quoted(body)}`, failure);
     }
   }
 
@@ -100,14 +99,19 @@ export class Witness {
   async #ask(body: string, signal: AbortSignal | undefined): Promise<Answer> {
     const timeout = AbortSignal.timeout(this.#timeoutMs);
     const ended = signal === undefined ? timeout : AbortSignal.any([signal, timeout]);
-    try {
-      const response = await this.#fetch(this.#endpoint, { method: "POST", body, redirect: "error", signal: ended, headers: { "content-type": "text/plain; charset=utf-8" } });
-      return { status: response.status, type: response.headers.get("content-type") ?? "", body: await shortBody(response) };
-    } catch (failure) {
+    const answer = await this.#answer(body, ended).catch((failure: unknown) => {
       signal?.throwIfAborted();
       if (timeout.aborted) throw this.#error("WITNESS_TIMEOUT", `did not answer within ${this.#timeoutMs} ms`, failure);
       throw this.#error("WITNESS_UNREACHABLE", `cannot be reached: ${causeOf(failure)}`, failure);
-    }
+    });
+    if (answer.body.length > ANSWER_BYTES_MAX) throw this.#error("WITNESS_BAD_ANSWER", `answered with more than ${ANSWER_BYTES_MAX} bytes`);
+    return answer;
+  }
+
+  async #answer(body: string, signal: AbortSignal): Promise<Answer> {
+    const headers = { "content-type": "text/plain; charset=utf-8" };
+    const response = await this.#fetch(this.#endpoint, { method: "POST", body, redirect: "error", signal, headers });
+    return { status: response.status, type: response.headers.get("content-type") ?? "", body: await shortBody(response) };
   }
 
   #refusal({ status, body }: Answer): TlogError {
@@ -125,6 +129,7 @@ function requestOf(old: number, tree: StoredTree, checkpoint: string): string {
   return `old ${old}\n${proof.map((hash) => `${hash.toString("base64")}\n`).join("")}\n${checkpoint}`;
 }
 
+/** At most one part more than an answer may have. */
 async function shortBody(response: Response): Promise<string> {
   const parts: Uint8Array[] = [];
   let length = 0;
@@ -134,7 +139,7 @@ async function shortBody(response: Response): Promise<string> {
     // Leaving the loop cancels the stream.
     if (length > ANSWER_BYTES_MAX) break;
   }
-  return Buffer.concat(parts).subarray(0, ANSWER_BYTES_MAX).toString("utf8");
+  return Buffer.concat(parts).toString("utf8");
 }
 
 function parseSize(text: string): number | undefined {
