@@ -9,6 +9,7 @@
 //! What the engine merely refuses is none of our business, with one exception: the types and
 //! lengths of the vocabulary's arrays, which older engines trust. No engine can use such a file.
 
+mod attention;
 mod duplicates;
 mod hyperparameters;
 mod metadata;
@@ -27,7 +28,8 @@ pub(crate) fn judge(header: &Header) -> Result<(), GgufError> {
         return Ok(());
     };
     hyperparameters::judge(&model)?;
-    shapes::judge(&model)
+    shapes::judge(&model)?;
+    attention::judge(&model)
 }
 
 /// A refusal: the key, where its offending value stands, and what the engine would do.

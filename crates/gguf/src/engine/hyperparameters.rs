@@ -157,7 +157,13 @@ impl<'a> Experts<'a> {
     /// `GGML_ASSERT(n_expert_used_max <= n_expert)` and, with experts, `> 0`.
     fn judge_used(&self, count: u32) -> Result<(), GgufError> {
         let Some(used) = self.used else {
-            return self.judge_any_used(count, 0);
+            // A list of another length or type is a clean load error.
+            let missing = self.model.pair("expert_used_count").is_none();
+            return if missing {
+                self.judge_any_used(count, 0)
+            } else {
+                Ok(())
+            };
         };
         let most = (0..self.blocks)
             .map(|layer| used.at(layer))

@@ -74,7 +74,15 @@ impl<'a> Widths<'a> {
             |number: Option<Layered<'_>>| number.map_or(0, |number| u64::from(number.at(layer)));
         let (heads, heads_kv, feed_forward) =
             (at(self.heads), at(self.heads_kv), at(self.feed_forward));
-        let (q, k) = ("attention.head_count", self.key_of_kv());
+        let expert = match self.model.number("expert_feed_forward_length") {
+            Some(length) if length.value > 0 => u64::from(length.value),
+            _ => feed_forward,
+        };
+        let (q, k) = (
+            self.blamed("attention.key_length", "attention.head_count"),
+            self.blamed("attention.key_length", self.key_of_kv()),
+        );
+        let v = self.blamed("attention.value_length", self.key_of_kv());
         for (name, size, is_row, key) in [
             ("attn_q", self.key_length.saturating_mul(heads), false, q),
             ("attn_k", self.key_length.saturating_mul(heads_kv), false, k),
@@ -82,17 +90,14 @@ impl<'a> Widths<'a> {
                 "attn_v",
                 self.value_length.saturating_mul(heads_kv),
                 false,
-                k,
-            ),
-            (
-                "attn_output",
-                self.value_length.saturating_mul(heads),
-                true,
-                q,
+                v,
             ),
             ("ffn_up", feed_forward, false, "feed_forward_length"),
             ("ffn_gate", feed_forward, false, "feed_forward_length"),
             ("ffn_down", feed_forward, true, "feed_forward_length"),
+            ("ffn_up_exps", expert, false, "feed_forward_length"),
+            ("ffn_gate_exps", expert, false, "feed_forward_length"),
+            ("ffn_down_exps", expert, true, "feed_forward_length"),
         ] {
             self.judge_tensor(
                 &format!("blk.{layer}.{name}.weight"),
@@ -100,6 +105,14 @@ impl<'a> Widths<'a> {
             )?;
         }
         Ok(())
+    }
+
+    /// The length, where it alone is impossible; else the heads.
+    fn blamed(&self, length: &'static str, heads: &'static str) -> &'static str {
+        match self.model.number(length) {
+            Some(number) if !(1..=DIMENSION_MAX).contains(&u64::from(number.value)) => length,
+            _ => heads,
+        }
     }
 
     fn key_of_kv(&self) -> &'static str {
