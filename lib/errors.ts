@@ -111,7 +111,7 @@ export interface RefusalFacts {
 
 /** A model was refused. Thrown only after the refusal's audit record is on disk, or `auditError` says why it is not. */
 export class ModelLoadError extends Error {
-  override readonly name: "ModelLoadError" = "ModelLoadError";
+  override readonly name: string = "ModelLoadError";
   readonly code: ModelLoadErrorCode;
   readonly severity: Severity;
   readonly retriable: boolean;

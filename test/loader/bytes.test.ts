@@ -92,6 +92,6 @@ describe("a model in memory", () => {
 
   test.each([undefined, null, 1, "GGUF", {}, [1, 2], () => 1])("must be memory, not %s", async (value) => {
     const { loader } = await gate();
-    await expect(loader.validateBytes(value as unknown as Uint8Array)).rejects.toThrow(TypeError);
+    await expect(loader.validateBytes(value as Uint8Array)).rejects.toThrow(TypeError);
   });
 });

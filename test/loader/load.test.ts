@@ -34,7 +34,7 @@ describe("a good model", () => {
     const rows = [...gguf.tensors].map(({ name, offset, bytes: size }) => ({ name, offset, bytes: size }));
     expect(rows).toEqual(model.tensors);
     const first = tinyModelSpec().tensors[0];
-    expect(gguf.tensor(String(first?.name))).toMatchObject({ type: first?.type, shape: first?.shape.map(BigInt) });
+    expect(gguf.tensor(first?.name as string)).toMatchObject({ type: first?.type, shape: first?.shape.map(BigInt) });
     expect(gguf.tensor("no.such.tensor")).toBeUndefined();
   });
 

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ModelLoader } from "../../lib/index.ts";
-import type { CallOptions, LoaderOptions, ModelPath } from "../../lib/index.ts";
+import type { LoaderOptions, ModelPath } from "../../lib/index.ts";
 import { folder, gate } from "../support/gate.ts";
 
 describe("a loader's options", () => {
@@ -35,12 +35,13 @@ describe("a loader's options", () => {
     const warnings: string[] = [];
     const listen = (warning: Error & { code?: string }): void => { warnings.push(warning.code ?? warning.name); };
     process.on("warning", listen);
-    await using _silent = await ModelLoader.open({ root, audit: "disabled" });
+    const silent = await ModelLoader.open({ root, audit: "disabled" });
     await new Promise(setImmediate);
     expect(warnings).not.toContain("MODEL_LOADER_UNAUDITED");
-    await using _loud = await ModelLoader.open({ root });
+    const loud = await ModelLoader.open({ root });
     await new Promise(setImmediate);
     process.off("warning", listen);
+    await Promise.all([silent[Symbol.asyncDispose](), loud[Symbol.asyncDispose]()]);
     expect(warnings).toContain("MODEL_LOADER_UNAUDITED");
   });
 });
@@ -67,7 +68,7 @@ describe("a call's options", () => {
 
   test.each([undefined, null, 1, {}, [], true, Symbol("x"), new URL("http://localhost/m.gguf")])("and a path must be one, not %s", async (path) => {
     const { loader } = await gate();
-    await expect(loader.load(path as unknown as ModelPath)).rejects.toThrow(TypeError);
-    await expect(loader.inspect(path as unknown as ModelPath, {} as CallOptions)).rejects.toThrow(TypeError);
+    await expect(loader.load(path as ModelPath)).rejects.toThrow(TypeError);
+    await expect(loader.inspect(path as ModelPath, {})).rejects.toThrow(TypeError);
   });
 });

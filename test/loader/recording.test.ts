@@ -106,7 +106,7 @@ describe("when nothing can be recorded", () => {
   test("on a full disk the refusal is whole, the failure is counted, and nothing is lost in silence", async (ctx) => {
     const home = await folder();
     const disk = mountFull(join(home, "audit"));
-    if (disk === undefined) ctx.skip("no right to mount a small disk");
+    if (disk === undefined) return ctx.skip("no right to mount a small disk");
     const registry = new Registry();
     const quiet = { error: () => undefined, warn: () => undefined };
     const audit = await AuditLog.open(join(home, "audit"), { logger: quiet });

@@ -15,8 +15,8 @@ export interface Gate {
   readonly loader: ModelLoader;
   readonly registry: Registry;
   /** The trail's records so far, parsed. */
-  records(): Promise<AuditRecord[]>;
-  metric(name: string, labels?: Record<string, string>): Promise<number>;
+  readonly records: () => Promise<AuditRecord[]>;
+  readonly metric: (name: string, labels?: Record<string, string>) => Promise<number>;
 }
 
 export interface AuditRecord {
