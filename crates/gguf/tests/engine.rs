@@ -1,6 +1,7 @@
 //! Engine safety (rule 45): one row a rule, refused with code, offset and field by default and
 //! accepted with the rule off; and vocabularies that must pass.
-#![allow(missing_docs)]
+// The files here are small.
+#![allow(missing_docs, clippy::cast_possible_truncation)]
 
 mod common;
 
