@@ -14,6 +14,7 @@ import { ggufSeeds } from "./fuzz-seeds.mjs";
 /** Name, and what fuzzes it for so many seconds. */
 const TARGETS = {
   gguf: (seconds) => libFuzzer({ crate: "crates/gguf/fuzz", binary: "parse", seeds: ggufSeeds() }, seconds),
+  escape: (seconds) => run(process.execPath, ["test/fuzz/escape.mjs", "--seconds", String(seconds)]),
 };
 
 const SECONDS = 60;

@@ -36,13 +36,17 @@ export function listSegments(fs: Pick<AuditFs, "readdirSync">, log: string): Seg
   return names.filter((name) => name !== undefined).sort(bySequence);
 }
 
+/** Parents first, one by one: Node's recursive way reports a read-only disk as a missing folder. */
 function make(fs: AuditFs, path: string): void {
   if (look(fs, path) !== undefined) return;
+  make(fs, dirname(path));
   try {
-    fs.mkdirSync(path, { recursive: true, mode: 0o700 });
+    fs.mkdirSync(path, { mode: 0o700 });
     syncFolder(fs, dirname(path));
   } catch (failure) {
-    throw new AuditWriteError("folder", `the audit folder ${path} cannot be made: ${messageOf(failure)}`, failure);
+    if (codeOf(failure) === "EEXIST") return;
+    const what = codeOf(failure) === "ENOTDIR" ? "a part of its path is a file" : messageOf(failure);
+    throw new AuditWriteError("folder", `the audit folder ${path} cannot be made: ${what}`, failure);
   }
 }
 

@@ -210,7 +210,7 @@ export class Walk {
   #doubtOrigin(block: Buffer, start: number, end: number): void {
     const origin = originOf(block, start, end);
     if (origin === undefined || origin === this.origin || this.first === undefined) return;
-    if (new EnvelopeReader(origin).read(block, start, end)?.prev === this.#head) return;
+    if (parseRecord(block.toString("latin1", start, end))?.["prev"] === this.#head) return;
     this.#found = { seq: this.#expected - 1, kind: "changed", offset: this.first.offset, why: `its origin is not ${origin}, which its successor names` };
   }
 
