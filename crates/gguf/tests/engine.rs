@@ -479,7 +479,13 @@ fn experts_used_layer_by_layer() {
     let key = "llama.expert_used_count";
     aborts(key, &start().array(key, U32, 2).u32(4).here().u32(5));
     aborts(key, &start().array(key, I32, 2).here().i32(-1).i32(5));
-    passes(&ints(start(), key, &[4, 0]));
+    aborts(key, &start().array(key, U32, 2).u32(4).here().u32(2));
+    passes(&ints(start(), key, &[4, 4]));
+    let nemotron = Raw::v3(0, 4).pair_string("general.architecture", "nemotron_h");
+    let nemotron = nemotron
+        .pair_u32("nemotron_h.block_count", 2)
+        .pair_u32("nemotron_h.expert_count", 4);
+    passes(&ints(nemotron, "nemotron_h.expert_used_count", &[4, 0]));
     // The engine refuses a wrong length by itself.
     passes(&ints(start(), key, &[9, 9, 9]));
 }
@@ -580,6 +586,45 @@ fn partial_rotation_where_the_architecture_knows_it() {
     passes(&numbers(8));
     aborts("phi2.rope.dimension_count", &numbers(9));
     aborts("phi2.rope.dimension_count", &numbers(34));
+}
+
+#[test]
+fn windows_that_no_layer_has() {
+    let key = "gemma3.attention.sliding_window_pattern";
+    let gemma = || Raw::v3(0, 2).pair_string("general.architecture", "gemma3");
+    aborts(key, &gemma().key(key, U32).here().u32(1));
+    aborts(
+        key,
+        &gemma().key(key, 9).here().u32(BOOL).u64(2).raw(&[0, 0]),
+    );
+    passes(&gemma().pair_u32(key, 6));
+    passes(&gemma().array(key, BOOL, 2).raw(&[0, 1]));
+}
+
+#[test]
+fn dimensions_of_nothing() {
+    let file = |tensor: &str, key: &str, value| {
+        let raw = Raw::v3(1, 4)
+            .architecture()
+            .pair_u32("llama.block_count", 2)
+            .pair_u32("llama.embedding_length", 4);
+        raw.key(key, U32)
+            .here()
+            .u32(value)
+            .tensor(tensor, &[4, 4], 0, 0)
+            .pad(32)
+            .zeros(64)
+    };
+    for (tensor, key) in [
+        ("blk.1.ssm_conv1d.weight", "llama.ssm.conv_kernel"),
+        ("blk.1.ssm_conv1d.weight", "llama.ssm.state_size"),
+        ("position_embd.weight", "llama.context_length"),
+        ("blk.1.ffn_up_exps.weight", "llama.feed_forward_length"),
+    ] {
+        aborts(key, &file(tensor, key, 0));
+        passes(&file(tensor, key, 4));
+        passes(&file("other", key, 0));
+    }
 }
 
 #[test]

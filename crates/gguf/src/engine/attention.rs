@@ -5,6 +5,8 @@
 
 use crate::GgufError;
 use crate::engine::metadata::{Layered, Model};
+use crate::engine::refusal;
+use crate::value::Value;
 
 const HEAD_COUNT: &str = "attention.head_count";
 const HEAD_COUNT_KV: &str = "attention.head_count_kv";
@@ -105,16 +107,51 @@ const ROTATES_WHOLE_HEADS: [&str; 31] = [
     "xverse",
 ];
 
+/// Those that do not rotate, whatever they say.
+const ROTATES_NOTHING: [&str; 7] = [
+    "bert",
+    "bloom",
+    "gpt2",
+    "jais",
+    "mpt",
+    "refact",
+    "starcoder",
+];
+
+/// Architectures that always set up windows, and assert that some layer has one.
+const WINDOWED: [&str; 4] = ["cohere2", "gemma-embedding", "gemma2", "gemma3"];
+
 pub(super) fn judge(model: &Model<'_>) -> Result<(), GgufError> {
+    judge_windows(model)?;
     if !model.is_any_of(&PLAIN) {
         return Ok(());
     }
     let Some(heads) = Heads::of(model) else {
         return Ok(());
     };
+    heads.judge_any()?;
     heads.judge_lengths()?;
     heads.judge_rotation()?;
     (0..heads.layers).try_for_each(|layer| heads.judge_layer(layer))
+}
+
+/// `GGML_ASSERT(hparams.is_swa_any())`: a window in every layer but each first, or in those listed.
+fn judge_windows(model: &Model<'_>) -> Result<(), GgufError> {
+    let Some(pair) = model.pair("attention.sliding_window_pattern") else {
+        return Ok(());
+    };
+    let none = match pair.value {
+        Value::U32(pattern) => pattern == 1,
+        Value::Array(array) => array
+            .values()
+            .all(|layer| layer == Value::Bool(false) || layer.as_integer() == Some(0)),
+        _ => false,
+    };
+    if none && model.is_any_of(&WINDOWED) {
+        let reason = "no layer has a sliding window, and the engine aborts because this architecture has windows";
+        return Err(refusal(pair.key, pair.value_offset(), reason));
+    }
+    Ok(())
 }
 
 struct Heads<'a> {
@@ -131,7 +168,7 @@ impl<'a> Heads<'a> {
         let layers = u64::from(model.number("block_count")?.value);
         let queries = model.layered(HEAD_COUNT, layers)?;
         let embedding = model.number("embedding_length")?.value;
-        let default = embedding.checked_div(queries.at(0))?;
+        let default = embedding.checked_div(queries.at(0)).unwrap_or_default();
         let length = |name| u64::from(model.number(name).map_or(default, |number| number.value));
         Some(Self {
             model,
@@ -141,6 +178,15 @@ impl<'a> Heads<'a> {
             key_length: length(KEY_LENGTH),
             value_length: length("attention.value_length"),
         })
+    }
+
+    fn judge_any(&self) -> Result<(), GgufError> {
+        if self.queries.at(0) > 0 {
+            return Ok(());
+        }
+        Err(self
+            .queries
+            .refusal(0, "no attention heads, and the engine aborts"))
     }
 
     /// `GGML_ASSERT(n_embd_head == hparams.n_embd_head_k())`.
@@ -160,6 +206,9 @@ impl<'a> Heads<'a> {
         let Some(dimensions) = self.model.number("rope.dimension_count") else {
             return Ok(());
         };
+        if self.model.is_any_of(&ROTATES_NOTHING) {
+            return Ok(());
+        }
         let (rotated, length) = (u64::from(dimensions.value), self.key_length);
         let whole = !self.model.is_any_of(&ROTATES_WHOLE_HEADS) || rotated == length;
         if whole && (1..=length).contains(&rotated) && rotated.is_multiple_of(2) {

@@ -24,6 +24,9 @@ const WITHOUT_HEADS: [&str; 7] = [
 /// Dense models of these architectures may claim one expert; the engine then takes it for none.
 const ONE_EXPERT_IS_NONE: [&str; 2] = ["hunyuan-dense", "hunyuan_vl"];
 
+/// Architectures that may use another number of experts in each layer.
+const ROUTES_BY_LAYER: [&str; 2] = ["nemotron_h", "nemotron_h_moe"];
+
 const ROPE_SCALING_TYPES: [&[u8]; 4] = [b"none", b"linear", b"yarn", b"longrope"];
 
 const EPSILONS: [&str; 3] = [
@@ -176,7 +179,21 @@ impl<'a> Experts<'a> {
             );
             return Err(used.refusal(layer, reason));
         }
-        self.judge_any_used(count, most)
+        self.judge_any_used(count, most)?;
+        self.judge_constant(&used)
+    }
+
+    /// Elsewhere the graph takes the first layer's number for all, and divides by it.
+    fn judge_constant(&self, used: &Layered<'_>) -> Result<(), GgufError> {
+        let first = used.at(0);
+        let other = (1..self.blocks).find(|&layer| used.at(layer) != first);
+        match other.filter(|_| !self.model.is_any_of(&ROUTES_BY_LAYER)) {
+            Some(layer) => Err(used.refusal(
+                layer,
+                "another number of experts than in the first layer, and the engine aborts",
+            )),
+            None => Ok(()),
+        }
     }
 
     fn judge_any_used(&self, count: u32, most: u32) -> Result<(), GgufError> {

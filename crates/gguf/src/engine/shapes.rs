@@ -10,11 +10,41 @@ use crate::engine::metadata::{Layered, Model};
 /// Dimensions beyond this make the estimate's products wrap (seen with 2^31).
 const DIMENSION_MAX: u64 = 1 << 30;
 
+/// Architectures whose experts have `feed_forward_length`, whatever length the experts claim.
+const EXPERTS_OF_FULL_WIDTH: [&str; 13] = [
+    "arctic",
+    "dbrx",
+    "granite",
+    "granitehybrid",
+    "granitemoe",
+    "hunyuan-moe",
+    "jamba",
+    "llama",
+    "minicpm",
+    "mistral3",
+    "nomic-bert-moe",
+    "olmoe",
+    "phimoe",
+];
+
+/// The embedding of this one is as wide as its features.
+const EMBEDS_FEATURES: [&str; 1] = ["wavtokenizer-dec"];
+
+/// Numbers that are a dimension of a state space layer's tensors.
+const STATE_SPACE: [&str; 4] = [
+    "ssm.conv_kernel",
+    "ssm.inner_size",
+    "ssm.state_size",
+    "ssm.time_step_rank",
+];
+
 pub(super) fn judge(model: &Model<'_>) -> Result<(), GgufError> {
     let Some(widths) = Widths::of(model) else {
         return Ok(());
     };
     widths.judge_embedding()?;
+    widths.judge_positions()?;
+    widths.judge_state_space()?;
     (0..widths.layers).try_for_each(|layer| widths.judge_layer(layer))
 }
 
@@ -60,13 +90,55 @@ impl<'a> Widths<'a> {
         })
     }
 
+    /// The graph asserts it, too: no two matrices fit where the rows differ.
     fn judge_embedding(&self) -> Result<(), GgufError> {
-        let row = Dimension {
-            size: self.embedding,
-            is_row: true,
-            key: "embedding_length",
+        let Some(tensor) = self.model.header.tensor_named(b"token_embd.weight") else {
+            return Ok(());
         };
-        self.judge_tensor("token_embd.weight", &row)
+        let row = tensor.shape.row();
+        if row == self.embedding || self.model.is_any_of(&EMBEDS_FEATURES) {
+            return Ok(());
+        }
+        let reason = format!(
+            "{} dimensions, but those of tensor token_embd.weight have {row}, and the engine aborts",
+            self.embedding
+        );
+        Err(self.model.refusal("embedding_length", reason))
+    }
+
+    /// One row a position, in models that learn positions.
+    fn judge_positions(&self) -> Result<(), GgufError> {
+        let Some(length) = self.model.number("context_length") else {
+            return Ok(());
+        };
+        let positions = Dimension {
+            size: length.value.into(),
+            is_row: false,
+            key: "context_length",
+        };
+        self.judge_tensor("position_embd.weight", &positions)
+    }
+
+    fn judge_state_space(&self) -> Result<(), GgufError> {
+        let numbers = STATE_SPACE
+            .iter()
+            .filter_map(|name| self.model.number(name));
+        let Some(zero) = numbers.into_iter().find(|number| number.value == 0) else {
+            return Ok(());
+        };
+        let convolution = |layer| format!("blk.{layer}.ssm_conv1d.weight");
+        let used = (0..self.layers).any(|layer| {
+            self.model
+                .header
+                .tensor_named(convolution(layer).as_bytes())
+                .is_some()
+        });
+        if used {
+            return Err(zero.refusal(
+                "a dimension of 0 for the state space layers, on which the engine aborts",
+            ));
+        }
+        Ok(())
     }
 
     fn judge_layer(&self, layer: u64) -> Result<(), GgufError> {
@@ -75,7 +147,9 @@ impl<'a> Widths<'a> {
         let (heads, heads_kv, feed_forward) =
             (at(self.heads), at(self.heads_kv), at(self.feed_forward));
         let expert = match self.model.number("expert_feed_forward_length") {
-            Some(length) if length.value > 0 => u64::from(length.value),
+            Some(length) if length.value > 0 && !self.model.is_any_of(&EXPERTS_OF_FULL_WIDTH) => {
+                u64::from(length.value)
+            }
             _ => feed_forward,
         };
         let (q, k) = (
