@@ -476,6 +476,41 @@ fn rule_12_duplicate_keys() {
 }
 
 #[test]
+fn rule_12_and_22_the_first_violation_in_the_file_wins() {
+    let twice = Raw::v3(0, 6)
+        .pair_u32("b", 1)
+        .pair_u32("a", 1)
+        .here()
+        .pair_u32("a", 2);
+    let error = refused(
+        &twice.clone().pair_u32("b", 2).zeros(40),
+        Code::DuplicateKey,
+    );
+    assert_eq!(error.field.as_deref(), Some("a"));
+    refused(&twice.string("c").u32(99).zeros(40), Code::DuplicateKey);
+    let twice = table(4)
+        .tensor("a", &[0], 0, 0)
+        .here()
+        .tensor("a", &[0], 0, 0);
+    refused(
+        &twice.clone().tensor("a", &[0], 0, 0).zeros(60),
+        Code::DuplicateTensor,
+    );
+    refused(
+        &twice.shape("b", &[1]).u32(99).zeros(60),
+        Code::DuplicateTensor,
+    );
+    // A repeated name comes before the rest of its own row.
+    let row = table(2)
+        .tensor("a", &[0], 0, 0)
+        .here()
+        .string("a")
+        .u32(99)
+        .zeros(60);
+    refused(&row, Code::DuplicateTensor);
+}
+
+#[test]
 fn rule_13_value_types() {
     for kind in [13, 14, 255, 1 << 31, u32::MAX] {
         refused(
