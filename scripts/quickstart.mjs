@@ -15,6 +15,8 @@ process.exitCode = await quickstart(process.argv.slice(2));
 
 async function quickstart(args) {
   if (!(await built())) return 1;
+  // Ctrl-C reaches the command too, which records it and ends; this process waits for that.
+  process.on("SIGINT", () => undefined);
   // The caller's folder stays the current one: PATH is meant from there.
   const command = args.length === 0 ? [script("tour.mjs")] : [script("../dist/cli/main.js"), "verify", ...args];
   return spawnSync(process.execPath, command, { stdio: "inherit" }).status ?? 1;
