@@ -1,5 +1,5 @@
 /** Who hears of a record that is not durable: counters first, then the operator's logger, then standard error. */
-import { emergencyLine } from "./emergency.ts";
+import type { Emergency } from "./emergency.ts";
 import { emitReason, messageOf } from "./errors.ts";
 import type { AuditWriteError } from "./errors.ts";
 import { escapeText } from "./escape.ts";
@@ -14,11 +14,13 @@ export class Alarm {
   readonly #dir: string;
   readonly #metrics: AuditMetrics;
   readonly #logger: AuditLogger | undefined;
+  readonly #emergency: Emergency;
 
-  constructor(dir: string, metrics: AuditMetrics, logger: AuditLogger | undefined) {
+  constructor(dir: string, metrics: AuditMetrics, logger: AuditLogger | undefined, emergency: Emergency) {
     this.#dir = dir;
     this.#metrics = metrics;
     this.#logger = logger;
+    this.#emergency = emergency;
   }
 
   /** The record did not get to disk, and its caller is told so. */
@@ -26,7 +28,7 @@ export class Alarm {
     this.#metrics.failed(draft.severity, emitReason(failure));
     this.#log("error", failure, draft, "an audit record is not durable");
     const why = JSON.stringify(escapeText(failure.message));
-    emergencyLine(`{"emergency":"audit record not durable","dir":${JSON.stringify(escapeText(this.#dir))},` +
+    this.#emergency(`{"emergency":"audit record not durable","dir":${JSON.stringify(escapeText(this.#dir))},` +
       `"reason":"${failure.reason}","message":${why},"event":${draft.event()}}`);
   }
 
@@ -45,13 +47,22 @@ export class Alarm {
     this.#log("warn", failure, undefined, message);
   }
 
+  /** Nobody is left to throw at; what was lost has been said before. */
+  notClosed(failure: unknown): void {
+    this.#say("the audit trail could not be closed", failure);
+  }
+
+  #say(what: string, failure: unknown): void {
+    this.#emergency(JSON.stringify({ emergency: what, dir: escapeText(this.#dir), message: escapeText(messageOf(failure)) }));
+  }
+
   /** A logger that throws must not take the record's caller with it. */
   #log(level: keyof AuditLogger, failure: unknown, draft: Draft | undefined, message: string): void {
     try {
       const details = { err: failure, auditDir: this.#dir, type: draft?.type, severity: draft?.severity };
       this.#logger?.[level](details, message);
     } catch (broken) {
-      emergencyLine(JSON.stringify({ emergency: "the audit trail's logger failed", message: escapeText(messageOf(broken)) }));
+      this.#say("the audit trail's logger failed", broken);
     }
   }
 }

@@ -7,10 +7,8 @@ import type { Registry } from "prom-client";
 import { Alarm } from "./alarm.ts";
 import { Timekeeper } from "./clock.ts";
 import { Committer } from "./committer.ts";
-import { AuditWriteError, messageOf } from "./errors.ts";
+import { AuditWriteError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
-import { emergencyLine } from "./emergency.ts";
-import { escapeText } from "./escape.ts";
 import { beforeExit, notBeforeExit } from "./exit.ts";
 import { listSegments, prepareFolder } from "./folder.ts";
 import type { TrailFolder } from "./folder.ts";
@@ -54,7 +52,7 @@ export class AuditLog {
     const held = takeLock(settings.lock, places.lock, places.folder);
     try {
       const segments = listSegments(settings.fs, places.log);
-      const recovery = await recover({ log: places.log, segments, origin: settings.origin, force: settings.force });
+      const recovery = await recover({ fs: settings.fs, log: places.log, segments, origin: settings.origin, force: settings.force });
       return new AuditLog(settings, places, held, recovery);
     } catch (failure) {
       held.release();
@@ -67,7 +65,7 @@ export class AuditLog {
     this.origin = recovery.origin ?? settings.origin ?? newOrigin();
     this.#held = held;
     this.#metrics = new AuditMetrics(() => this.#state());
-    this.#alarm = new Alarm(this.dir, this.#metrics, settings.logger);
+    this.#alarm = new Alarm(this.dir, this.#metrics, settings.logger, settings.emergency);
     const { clock } = settings;
     const unreadable: Frame["unreadable"] = (severity, failure) => { this.#alarm.unreadable(severity, failure); };
     this.#frame = { prefix: linePrefix(this.origin), identity: identityJson(), time: new Timekeeper(clock), unreadable };
@@ -155,13 +153,12 @@ export class AuditLog {
     }
   }
 
-  /** Nobody is left to throw at; what failed was counted and written to standard error. */
   #closeAtExit(): void {
     try {
       if (!this.#closed) this.#closeSync("exit");
       else this.#committer.flushSync();
     } catch (failure) {
-      emergencyLine(JSON.stringify({ emergency: "the audit trail could not be closed", message: escapeText(messageOf(failure)) }));
+      this.#alarm.notClosed(failure);
     }
   }
 

@@ -2,6 +2,8 @@
 import type { Registry } from "prom-client";
 import { SYSTEM_CLOCK } from "./clock.ts";
 import type { AuditClock } from "./clock.ts";
+import { toStandardError } from "./emergency.ts";
+import type { Emergency } from "./emergency.ts";
 import { NODE_FS } from "./files.ts";
 import type { AuditFs } from "./files.ts";
 import type { Lock } from "./lock.ts";
@@ -30,6 +32,8 @@ export interface AuditLogOptions {
   readonly lock?: Lock;
   /** Default: the addon's sync when the thread is torn down. */
   readonly guard?: Guard;
+  /** Takes one JSON line for each record that is lost. Default: standard error. It must not throw. */
+  readonly emergency?: Emergency;
 }
 
 export interface Settings {
@@ -42,6 +46,7 @@ export interface Settings {
   readonly fs: AuditFs;
   readonly lock: Lock;
   readonly guard: Guard | undefined;
+  readonly emergency: Emergency;
 }
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
@@ -66,6 +71,7 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
     force,
     clock: options.clock ?? SYSTEM_CLOCK,
     fs: options.fs ?? NODE_FS,
+    emergency: options.emergency ?? toStandardError,
     ...(await nativeParts(options)),
   };
 }

@@ -2,12 +2,14 @@
  * How the last run ended, and where the chain goes on. Only the end of the trail is read: the last segment, and the ones before it
  * as long as a segment does not name its predecessor, which means that its beginning was never finished.
  */
+import { constants } from "node:fs";
 import { join } from "node:path";
 import { NO_PREVIOUS } from "./chain.ts";
 import type { Damage } from "./damage.ts";
 import { EnvelopeReader, originOf, parseRecord } from "./envelope.ts";
-import { AuditWriteError } from "./errors.ts";
+import { asWriteError, AuditWriteError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
+import type { AuditFs } from "./files.ts";
 import { digestFrom, eachLine, readRange } from "./lines.ts";
 import type { SegmentName } from "./segment-name.ts";
 import type { CarriedLine } from "./trail.ts";
@@ -31,6 +33,7 @@ const NEW_TRAIL: Recovery = {
 };
 
 export interface RecoveryOptions {
+  readonly fs: AuditFs;
   readonly log: string;
   readonly segments: readonly SegmentName[];
   readonly origin: string | undefined;
@@ -44,9 +47,26 @@ export async function recover(options: RecoveryOptions): Promise<Recovery> {
   const { walk, start } = await walkEnd(options);
   const { damage } = walk;
   judgeOrigin(walk.origin, options.origin);
-  if (damage === undefined) return resumeAfter(walk, segments.slice(start), start, log);
+  if (damage === undefined) {
+    syncFiles(options, segments.slice(start));
+    return resumeAfter(walk, segments.slice(start), start, log);
+  }
   if (!force || damage.kind === "version") throw refusal(damage);
   return forcedBehind(damage, options);
+}
+
+/** A process that died may have left records that only the page cache holds; nothing is built on them before they are durable. */
+function syncFiles({ fs, log }: RecoveryOptions, segments: readonly SegmentName[]): void {
+  for (const { name } of segments) {
+    const fd = fs.openSync(join(log, name), constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      fs.fdatasyncSync(fd);
+    } catch (failure) {
+      throw asWriteError(failure, `${name} could not be synced`);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
 }
 
 /** Goes back until a segment names its predecessor. */

@@ -7,8 +7,8 @@
  * - A file in which a write or a sync failed is never written again. Every record that was not yet known to be durable is
  *   written once more, the same bytes, to the next segment, which is named after the first of them. So the only overlap
  *   between two segments is: the later one begins with the very lines that the earlier one ends with.
- * - Bytes after the last whole line of a segment are no record. The next segment describes them (offset, length, digest) before
- *   it holds any event.
+ * - Bytes after the last whole line of a segment are no record. The next segment describes them (offset, length, digest) after
+ *   the repeated records and before any new event.
  * - Every segment but the first names its predecessor in one of its first records (rotated, abandoned or recovered). Where a crash
  *   came before that, recovery finishes the work.
  * - A file that was deleted or renamed under us still has its bytes: they are copied to a new segment of the same number.

@@ -5,7 +5,9 @@
  * Between a segment and its successor two things are accepted besides that, because a failed disk leaves them (see trail.ts):
  * - the successor repeats the last records of its predecessor, the very same ones: the chain runs through the repeated records
  *   to the same hash;
- * - bytes at the end of the predecessor that are no record, if the successor describes them exactly before its first event.
+ * - bytes at the end of the predecessor that are no record, if a later record describes them exactly. Of a
+ *   segment that was abandoned there may be less than described, because a failed file's end was never durable; what the
+ *   successor repeats is all that counts from there on.
  */
 import { join } from "node:path";
 import type { Damage, DamageKind } from "./damage.ts";
@@ -45,6 +47,7 @@ interface Description {
   readonly offset: number;
   readonly len: number;
   readonly sha256: string;
+  readonly abandoned: boolean;
 }
 
 /** Thrown inside a visit to end the walk; never leaves this module. */
@@ -233,23 +236,14 @@ export class Walk {
     this.#found = { seq: this.#expected - 1, kind: "changed", offset, why };
   }
 
-  /** Reads what records about the trail say of segments, and takes no event before open tails are described. */
+  /** Reads what records about the trail say of segments: recovery needs all of it, verification what describes an open end. */
   #about(block: Buffer, start: number, end: number): void {
-    const waits = this.#undescribed.length > 0;
-    if (!waits && this.#options.first !== undefined) return;
-    if (isLifecycle(block, start, end)) {
-      const description = descriptionIn(block.toString("latin1", start, end));
-      if (description === undefined) return;
-      this.named.add(description.segment);
-      this.#descriptions.push(description);
-      return;
-    }
-    const tail = waits && this.#furthest === undefined ? this.#unclaimed() : undefined;
-    if (tail !== undefined) this.#found = this.#tornAt(tail, "are no record, and events follow without a description of them");
-  }
-
-  #unclaimed(): OpenTail | undefined {
-    return this.#undescribed.find((tail) => !this.#descriptions.some((description) => describes(description, tail)));
+    const needed = this.#undescribed.length > 0 || this.#options.first === undefined;
+    if (!needed || !isLifecycle(block, start, end)) return;
+    const description = descriptionIn(block.toString("latin1", start, end));
+    if (description === undefined) return;
+    this.named.add(description.segment);
+    this.#descriptions.push(description);
   }
 
   #tornAt(tail: OpenTail, why: string): Found {
@@ -286,7 +280,7 @@ export class Walk {
     for (const tail of this.#undescribed) {
       const description = this.#descriptions.find((candidate) => describes(candidate, tail));
       if (description === undefined) left.push(tail);
-      else if ((await digestFrom(this.#path(tail.segment), tail.offset)) === description.sha256) this.described += 1;
+      else if (!isExact(description, tail) || (await digestFrom(this.#path(tail.segment), tail.offset)) === description.sha256) this.described += 1;
       else this.#found ??= this.#tornAt(tail, "are not those that a later record describes");
     }
     this.#undescribed = left;
@@ -344,15 +338,23 @@ const WORDS: Readonly<Record<DamageKind, string>> = {
   version: "of a later version",
 };
 
+const DESCRIBING = ["AuditRecovered", "AuditSegmentAbandoned", "AuditRotated"];
+
 function descriptionIn(line: string): Description | undefined {
   const record = parseRecord(line);
+  const type = String(record?.["type"]);
   const details = record?.["details"];
-  if (!["AuditRecovered", "AuditSegmentAbandoned", "AuditRotated"].includes(String(record?.["type"]))) return undefined;
-  if (typeof details !== "object" || details === null) return undefined;
+  if (!DESCRIBING.includes(type) || typeof details !== "object" || details === null) return undefined;
   const { segment, offset, len, sha256 } = details as Record<string, unknown>;
-  return { segment: String(segment), offset: Number(offset), len: Number(len), sha256: String(sha256) };
+  const abandoned = type === "AuditSegmentAbandoned";
+  return { segment: String(segment), offset: Number(offset), len: Number(len), sha256: String(sha256), abandoned };
 }
 
 function describes(description: Description, tail: OpenTail): boolean {
-  return description.segment === tail.segment.name && description.offset === tail.offset && description.len === tail.len;
+  if (description.segment !== tail.segment.name) return false;
+  return isExact(description, tail) || (description.abandoned && tail.offset + tail.len <= description.offset + description.len);
+}
+
+function isExact(description: Description, tail: OpenTail): boolean {
+  return description.offset === tail.offset && description.len === tail.len;
 }
