@@ -396,6 +396,10 @@ fn no_attention_heads() {
             .here()
             .u32(0),
     );
+    let heads = llama(2)
+        .pair_u32("llama.embedding_length", 64)
+        .key("llama.attention.head_count", U32);
+    aborts("llama.attention.head_count", &heads.here().u32(65));
     let mamba = Raw::v3(0, 2).pair_string("general.architecture", "mamba");
     passes(&mamba.pair_u32("mamba.attention.head_count", 0));
 }
@@ -589,6 +593,20 @@ fn partial_rotation_where_the_architecture_knows_it() {
 }
 
 #[test]
+fn latent_keys_that_are_all_rotated() {
+    let numbers = |rotated| {
+        let raw = Raw::v3(0, 3)
+            .pair_string("general.architecture", "deepseek2")
+            .pair_u32("deepseek2.attention.key_length_mla", 192);
+        raw.key("deepseek2.rope.dimension_count", U32)
+            .here()
+            .u32(rotated)
+    };
+    passes(&numbers(64));
+    aborts("deepseek2.rope.dimension_count", &numbers(192));
+}
+
+#[test]
 fn windows_that_no_layer_has() {
     let key = "gemma3.attention.sliding_window_pattern";
     let gemma = || Raw::v3(0, 2).pair_string("general.architecture", "gemma3");
@@ -620,6 +638,7 @@ fn dimensions_of_nothing() {
         ("blk.1.ssm_conv1d.weight", "llama.ssm.state_size"),
         ("position_embd.weight", "llama.context_length"),
         ("blk.1.ffn_up_exps.weight", "llama.feed_forward_length"),
+        ("blk.1.ffn_up_shexp.weight", "llama.expert_shared_count"),
     ] {
         aborts(key, &file(tensor, key, 0));
         passes(&file(tensor, key, 4));

@@ -121,8 +121,12 @@ const ROTATES_NOTHING: [&str; 7] = [
 /// Architectures that always set up windows, and assert that some layer has one.
 const WINDOWED: [&str; 4] = ["cohere2", "gemma-embedding", "gemma2", "gemma3"];
 
+/// Architectures of latent attention that assert what is left of a key beside its rotated part.
+const LATENT: [&str; 4] = ["deepseek2", "deepseek2-ocr", "hy_v4", "mistral4"];
+
 pub(super) fn judge(model: &Model<'_>) -> Result<(), GgufError> {
     judge_windows(model)?;
+    judge_latent(model)?;
     if !model.is_any_of(&PLAIN) {
         return Ok(());
     }
@@ -133,6 +137,22 @@ pub(super) fn judge(model: &Model<'_>) -> Result<(), GgufError> {
     heads.judge_lengths()?;
     heads.judge_rotation()?;
     (0..heads.layers).try_for_each(|layer| heads.judge_layer(layer))
+}
+
+/// `GGML_ASSERT(n_embd_head_qk_nope >= 1)`.
+fn judge_latent(model: &Model<'_>) -> Result<(), GgufError> {
+    let latent = model.number("attention.key_length_mla");
+    let whole = latent.or_else(|| model.number(KEY_LENGTH));
+    let (Some(whole), Some(rotated)) = (whole, model.number("rope.dimension_count")) else {
+        return Ok(());
+    };
+    if rotated.value < whole.value || !model.is_any_of(&LATENT) {
+        return Ok(());
+    }
+    Err(rotated.refusal(format!(
+        "{} of {} dimensions of a key are rotated, and the engine aborts unless some are not",
+        rotated.value, whole.value
+    )))
 }
 
 /// `GGML_ASSERT(hparams.is_swa_any())`: a window in every layer but each first, or in those listed.

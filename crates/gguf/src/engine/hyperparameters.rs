@@ -72,14 +72,22 @@ fn judge_blocks(model: &Model<'_>) -> Result<Option<u32>, GgufError> {
     Ok(Some(blocks.value))
 }
 
-/// Zero heads make tensors of zero rows, which the estimate asserts against.
+/// No heads, or more of them than dimensions, make tensors without rows, which the estimate asserts against.
 fn judge_heads(model: &Model<'_>) -> Result<(), GgufError> {
-    let heads = model.number("attention.head_count");
-    match heads.filter(|heads| heads.value == 0 && !model.is_any_of(&WITHOUT_HEADS)) {
-        Some(heads) => {
-            Err(heads.refusal("no attention heads, and the engine aborts on tensors without rows"))
-        }
-        None => Ok(()),
+    let Some(heads) = model.number("attention.head_count") else {
+        return Ok(());
+    };
+    if heads.value == 0 && !model.is_any_of(&WITHOUT_HEADS) {
+        return Err(
+            heads.refusal("no attention heads, and the engine aborts on tensors without rows")
+        );
+    }
+    match model.number("embedding_length") {
+        Some(dimensions) if (1..heads.value).contains(&dimensions.value) => Err(heads.refusal(format!(
+            "{} attention heads for {} dimensions, and the engine aborts on tensors without rows",
+            heads.value, dimensions.value
+        ))),
+        _ => Ok(()),
     }
 }
 

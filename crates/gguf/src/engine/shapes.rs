@@ -11,21 +11,26 @@ use crate::engine::metadata::{Layered, Model};
 const DIMENSION_MAX: u64 = 1 << 30;
 
 /// Architectures whose experts have `feed_forward_length`, whatever length the experts claim.
-const EXPERTS_OF_FULL_WIDTH: [&str; 13] = [
+const EXPERTS_OF_FULL_WIDTH: [&str; 16] = [
     "arctic",
     "dbrx",
     "granite",
+    "granite_swa",
     "granitehybrid",
     "granitemoe",
     "hunyuan-moe",
     "jamba",
     "llama",
     "minicpm",
+    "minimax-01",
+    "minimax-m2",
     "mistral3",
     "nomic-bert-moe",
     "olmoe",
     "phimoe",
 ];
+
+const EXPERT_LENGTH: &str = "expert_feed_forward_length";
 
 /// The embedding of this one is as wide as its features.
 const EMBEDS_FEATURES: [&str; 1] = ["wavtokenizer-dec"];
@@ -146,12 +151,17 @@ impl<'a> Widths<'a> {
             |number: Option<Layered<'_>>| number.map_or(0, |number| u64::from(number.at(layer)));
         let (heads, heads_kv, feed_forward) =
             (at(self.heads), at(self.heads_kv), at(self.feed_forward));
-        let expert = match self.model.number("expert_feed_forward_length") {
-            Some(length) if length.value > 0 && !self.model.is_any_of(&EXPERTS_OF_FULL_WIDTH) => {
-                u64::from(length.value)
+        let expert = self.model.layered(EXPERT_LENGTH, self.layers);
+        let (expert, expert_key) = match expert {
+            Some(length) if !self.model.is_any_of(&EXPERTS_OF_FULL_WIDTH) => {
+                (u64::from(length.at(layer)), EXPERT_LENGTH)
             }
-            _ => feed_forward,
+            _ => (feed_forward, "feed_forward_length"),
         };
+        let shared = self
+            .model
+            .number("expert_shared_count")
+            .map_or(1, |count| count.value.into());
         let (q, k) = (
             self.blamed("attention.key_length", "attention.head_count"),
             self.blamed("attention.key_length", self.key_of_kv()),
@@ -169,9 +179,10 @@ impl<'a> Widths<'a> {
             ("ffn_up", feed_forward, false, "feed_forward_length"),
             ("ffn_gate", feed_forward, false, "feed_forward_length"),
             ("ffn_down", feed_forward, true, "feed_forward_length"),
-            ("ffn_up_exps", expert, false, "feed_forward_length"),
-            ("ffn_gate_exps", expert, false, "feed_forward_length"),
-            ("ffn_down_exps", expert, true, "feed_forward_length"),
+            ("ffn_up_shexp", shared, false, "expert_shared_count"),
+            ("ffn_up_exps", expert, false, expert_key),
+            ("ffn_gate_exps", expert, false, expert_key),
+            ("ffn_down_exps", expert, true, expert_key),
         ] {
             self.judge_tensor(
                 &format!("blk.{layer}.{name}.weight"),
