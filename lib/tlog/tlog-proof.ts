@@ -5,6 +5,7 @@
 import { openCheckpoint, peekCheckpoint } from "./checkpoint.ts";
 import type { OpenedCheckpoint } from "./checkpoint.ts";
 import { cosignedAt } from "./cosignature.ts";
+import type { CosignatureVerifier } from "./cosignature.ts";
 import { TlogError, within } from "./errors.ts";
 import { parseNote, verifiedOnes } from "./note.ts";
 import { inclusionProof, verifyInclusion } from "./proof.ts";
@@ -30,7 +31,7 @@ export interface TlogProof {
 export interface ProofPolicy {
   readonly origin: string;
   readonly logKeys: readonly Verifier[];
-  readonly witnesses?: readonly Verifier[];
+  readonly witnesses?: readonly CosignatureVerifier[];
   /** How many of the witnesses must have cosigned. */
   readonly quorum?: number;
 }

@@ -3,12 +3,12 @@
  * saw it. After that nobody can show anybody another history of the log, not even with the log's key.
  */
 import { peekCheckpoint } from "./checkpoint.ts";
+import type { CosignatureVerifier } from "./cosignature.ts";
 import { TlogError } from "./errors.ts";
 import type { TlogErrorCode } from "./errors.ts";
 import { parseNote, parseSignatureLine, verifiedOnes } from "./note.ts";
 import type { NoteSignature } from "./note.ts";
 import { consistencyProof } from "./proof.ts";
-import type { Verifier } from "./signer.ts";
 import { parseDecimal, quoted } from "./text.ts";
 import { StoredTree } from "./tile-source.ts";
 import type { TileSource } from "./tile-source.ts";
@@ -24,7 +24,7 @@ export interface WitnessOptions {
   /** The submission prefix, `https://witness.example/` or with a path. */
   readonly url: string | URL;
   /** Its cosignature keys; answers signed by nobody of these are refused. */
-  readonly keys: readonly Verifier[];
+  readonly keys: readonly CosignatureVerifier[];
   readonly timeoutMs?: number;
   readonly fetch?: typeof fetch;
 }
@@ -43,7 +43,7 @@ const REFUSALS: Readonly<Record<number, readonly [TlogErrorCode, string]>> = {
 
 export class Witness {
   readonly #endpoint: URL;
-  readonly #keys: readonly Verifier[];
+  readonly #keys: readonly CosignatureVerifier[];
   readonly #timeoutMs: number;
   readonly #fetch: typeof fetch;
   /** What it cosigned last, as far as we know. A wrong guess costs one request: it then tells us. */

@@ -72,6 +72,7 @@ describe("the root", () => {
     const last = leafHash(Buffer.from("last"));
     frontier.append(last);
     expect(frontier.size).toBe(2 ** 33);
+    expect(frontier.hashes).toHaveLength(1);
     expect(frontier.root()).toEqual(edge.reduceRight((right, left) => nodeHash(left, right), last));
   });
 });
@@ -109,6 +110,11 @@ describe("inclusion", () => {
       ];
       for (const claim of claims) expect(codeOf(claim)).toBe("PROOF_FAILED");
     }));
+  });
+
+  test("does not lead past the root of a tree that was made smaller than it is", () => {
+    const [leaf = EMPTY_ROOT, sibling = EMPTY_ROOT] = twin.leaves;
+    expect(codeOf(() => { verifyInclusion(leaf, 0, { size: 1, root: nodeHash(sibling, leaf) }, [sibling]); })).toBe("PROOF_FAILED");
   });
 
   test("is neither proved nor believed beyond the tree", () => {

@@ -145,6 +145,24 @@ describe.each(["publish", "publishSync"] as const)("%s", (way) => {
   });
 });
 
+test("every file is synced before it has its name, and its folder after", () => {
+  const place = publishedFolder(250);
+  const { fs: files, trace } = failingFs(Infinity);
+  const publisher = open(place, files);
+  feed(publisher, 530);
+  trace.length = 0;
+  publisher.publishSync();
+  // Two full tiles, a partial one of each level; five folders: tile/0, its 002.p, tile/1, its 000.p, and tile, which tile/1 is new in.
+  const written = ["open", "fdatasync", "rename"];
+  const reads = trace.filter((step) => step === "read");
+  expect(trace.filter((step) => step !== "read").join(" ")).toBe([
+    ...Array.from({ length: 4 }, () => written).flat(),
+    ...Array.from({ length: 5 }, () => ["fsync"]).flat(), "rm", "rm",
+    ...written, "fsync",
+  ].join(" "));
+  expect(reads.length).toBeGreaterThan(0);
+});
+
 describe("a publisher that is opened again", () => {
   test.each([0, 1, 255, 256, 257, 1_000])("goes on after %d records", (size) => {
     const place = publishedFolder(size);
@@ -227,6 +245,23 @@ describe("a checkpoint on disk", () => {
     expectSound(place, 150);
   });
 
+  test("never goes back when the process ends just before the slow one gets its name", async () => {
+    const place = folder();
+    let atLast = (): void => undefined;
+    const watched: TlogFs["promises"]["open"] = (path, ...rest) => {
+      if (String(path).includes("checkpoint")) atLast();
+      return fs.promises.open(path, ...rest);
+    };
+    const publisher = open(place, { ...fs, promises: { ...fs.promises, open: watched } });
+    feed(publisher, 100);
+    atLast = () => {
+      feed(publisher, 150);
+      publisher.publishSync();
+    };
+    expect((await publisher.publish()).size).toBe(150);
+    expectSound(place, 150);
+  });
+
   test("is the last one when many are asked for at once", async () => {
     const place = folder();
     const publisher = open(place);
@@ -265,33 +300,35 @@ async function publishAt(place: string, files: TlogFs, way: "publish" | "publish
 }
 
 /** The real file system, but its nth operation fails, once. */
-function failingFs(nth: number): { fs: TlogFs; failed: () => boolean } {
+function failingFs(nth: number): { fs: TlogFs; failed: () => boolean; trace: string[] } {
   let count = 0;
-  const tick = (): void => {
+  const trace: string[] = [];
+  const tick = (step: string): void => {
+    trace.push(step);
     if (count++ === nth) throw Object.assign(new Error("EIO: injected"), { code: "EIO" });
   };
   const handle = async (path: fs.PathLike, flags?: string | number, mode?: fs.Mode): Promise<FileHandle> => {
-    tick();
+    tick("open");
     const file = await fs.promises.open(path, flags, mode);
     const datasync = file.datasync.bind(file);
     const sync = file.sync.bind(file);
-    return Object.assign(file, { datasync: async () => { tick(); await datasync(); }, sync: async () => { tick(); await sync(); } });
+    return Object.assign(file, { datasync: async () => { tick("fdatasync"); await datasync(); }, sync: async () => { tick("fsync"); await sync(); } });
   };
   const failing: TlogFs = {
     ...fs,
-    openSync: (path, flags, mode) => { tick(); return fs.openSync(path, flags, mode); },
-    fdatasyncSync: (fd) => { tick(); fs.fdatasyncSync(fd); },
-    fsyncSync: (fd) => { tick(); fs.fsyncSync(fd); },
-    renameSync: (from, to) => { tick(); fs.renameSync(from, to); },
-    rmSync: (path, options) => { tick(); fs.rmSync(path, options); },
+    openSync: (path, flags, mode) => { tick(mode === undefined ? "read" : "open"); return fs.openSync(path, flags, mode); },
+    fdatasyncSync: (fd) => { tick("fdatasync"); fs.fdatasyncSync(fd); },
+    fsyncSync: (fd) => { tick("fsync"); fs.fsyncSync(fd); },
+    renameSync: (from, to) => { tick("rename"); fs.renameSync(from, to); },
+    rmSync: (path, options) => { tick("rm"); fs.rmSync(path, options); },
     promises: {
       mkdir: fs.promises.mkdir,
       open: handle,
-      rename: async (from, to) => { tick(); await fs.promises.rename(from, to); },
-      rm: async (path, options) => { tick(); await fs.promises.rm(path, options); },
+      rename: async (from, to) => { tick("rename"); await fs.promises.rename(from, to); },
+      rm: async (path, options) => { tick("rm"); await fs.promises.rm(path, options); },
     },
   };
-  return { fs: failing, failed: () => count > nth };
+  return { fs: failing, failed: () => count > nth, trace };
 }
 
 function flipFile(path: string): void {

@@ -74,6 +74,13 @@ describe("the tiles of a tree", () => {
     expect(tree.unstored()).toHaveLength(1);
   });
 
+  test("are new again in the next tile, at the width at which the last one was stored", () => {
+    const tree = treeOf(leavesOf(200));
+    tree.stored(tree.unstored());
+    for (const leaf of leavesOf(256)) tree.append(leaf);
+    expect(tree.unstored().map(({ tile }) => tilePath(tile))).toEqual(["tile/0/000", "tile/0/001.p/200", "tile/1/000.p/1"]);
+  });
+
   test("that waited too long are let go, and that is said", () => {
     const leaf = record(0).subarray(0, 32);
     const tree = new LogTree();
