@@ -7,9 +7,10 @@ export interface InspectAsk {
   readonly root: string | undefined;
   readonly tensors: boolean;
   readonly json: boolean;
+  readonly engineSafety: boolean;
 }
 
-export const INSPECT_GRAMMAR = { flags: ["tensors", "json"], options: ["root"] } as const;
+export const INSPECT_GRAMMAR = { flags: ["tensors", "no-engine-safety", "json"], options: ["root"] } as const;
 
 /** @throws UsageError */
 export function parseInspect(args: readonly string[]): InspectAsk {
@@ -17,5 +18,11 @@ export function parseInspect(args: readonly string[]): InspectAsk {
   const [name] = names;
   if (name === undefined) throw new UsageError("inspect needs the name of a file.");
   if (names.length > 1) throw new UsageError("inspect shows one file at a time; run it once for each.");
-  return { name, root: options.get("root"), tensors: flags.has("tensors"), json: flags.has("json") };
+  return {
+    name,
+    root: options.get("root"),
+    tensors: flags.has("tensors"),
+    json: flags.has("json"),
+    engineSafety: !flags.has("no-engine-safety"),
+  };
 }

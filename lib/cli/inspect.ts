@@ -1,6 +1,7 @@
 /** `model-loader inspect`: what a header says, unverified. */
 import { ModelLoader } from "../loader.ts";
 import type { InspectReport } from "../loader.ts";
+import type { CallOptions } from "../options.ts";
 import { toBytes, toText } from "./byte-path.ts";
 import { EXIT, exitOf } from "./exit.ts";
 import { asRefusal } from "./gate.ts";
@@ -13,11 +14,11 @@ import { Output } from "./output.ts";
 import { refusalObject, refusalText } from "./verdict-report.ts";
 
 export async function inspect(args: readonly string[]): Promise<number> {
-  const { name, root, tensors, json } = parseInspect(args);
+  const { name, root, tensors, json, engineSafety } = parseInspect(args);
   using interrupt = new Interrupt();
   const output = new Output(json, interrupt);
   try {
-    const report = await read(placeOf(name, root), interrupt.signal);
+    const report = await read(placeOf(name, root), { signal: interrupt.signal, engineSafety });
     output.result(inspectObject(name, report, tensors), () => inspectText(name, report, tensors));
     return interrupt.exitCode ?? EXIT.VERIFIED;
   } catch (failure) {
@@ -28,7 +29,7 @@ export async function inspect(args: readonly string[]): Promise<number> {
 }
 
 /** Looking at a header lets nothing in, so it leaves no record. */
-async function read(place: Place, signal: AbortSignal): Promise<InspectReport> {
+async function read(place: Place, options: CallOptions): Promise<InspectReport> {
   await using loader = await ModelLoader.open({ root: toText(place.root), audit: "disabled" });
-  return await loader.inspect(toBytes(place.path), { signal });
+  return await loader.inspect(toBytes(place.path), options);
 }

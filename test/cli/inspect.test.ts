@@ -2,7 +2,7 @@
 import { truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import { array, bool, f32, i64, string, u64, writeGguf } from "../fixtures/gguf-writer.mjs";
+import { array, bool, f32, i64, string, u32, u64, writeGguf } from "../fixtures/gguf-writer.mjs";
 import { tinyModel, tinyModelSpec } from "../fixtures/models.mjs";
 import { cli, folder, line } from "./support.ts";
 
@@ -72,6 +72,16 @@ describe("a header", () => {
     expect(stdout).toContain("\\u{1B}]0;owned\\u{7}\\u{202E}gnp.\\u{A}");
     expect(stdout).not.toMatch(/[\u0000-\u0009\u000B-\u001F\u007F-\u009F\u202E]/u);
   });
+});
+
+test("what would crash an engine is refused, and shown on demand", async () => {
+  const spec = tinyModelSpec();
+  const metadata = spec.metadata.map(([key, value]) => (key === "llama.embedding_length" ? [key, u32(0)] : [key, value])) as typeof spec.metadata;
+  writeFileSync(join(home, "unsafe.gguf"), writeGguf({ ...spec, metadata }).bytes());
+  const refused = await cli(["inspect", "unsafe.gguf", "--json"], home);
+  expect(refused.code).toBe(1);
+  expect(line(refused.stdout)).toMatchObject({ ok: false, code: "GGUF_ENGINE_UNSAFE" });
+  expect((await cli(["inspect", "unsafe.gguf", "--no-engine-safety"], home)).stdout).toContain("llama.embedding_length");
 });
 
 describe("what cannot be inspected", () => {
