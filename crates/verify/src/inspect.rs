@@ -73,3 +73,79 @@ fn read_some<S: Source>(
     read_exact_at(source, buffer.get_mut(..count).unwrap_or_default(), offset)?;
     Ok(count)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::read_header;
+    use crate::platform::Fault;
+    use crate::reader::Source;
+    use crate::{Code, Control, FileFacts};
+    use gguf::Policy;
+    use std::io;
+
+    const BEFORE: FileFacts = FileFacts {
+        dev: 1,
+        ino: 2,
+        size: 1 << 30,
+        nlink: 1,
+        mtime_ns: 3,
+        ctime_ns: 4,
+    };
+
+    /// Reads of one text, repeated; whoever reads is cancelled if `cancels`.
+    struct Repeating {
+        text: &'static [u8],
+        after: FileFacts,
+        control: Control,
+        cancels: bool,
+    }
+
+    impl Source for Repeating {
+        fn read_at(&self, buffer: &mut [u8], _: u64) -> io::Result<usize> {
+            if self.cancels {
+                self.control.cancel();
+            }
+            for (byte, &letter) in buffer.iter_mut().zip(self.text.iter().cycle()) {
+                *byte = letter;
+            }
+            Ok(buffer.len())
+        }
+
+        fn facts(&self) -> Result<FileFacts, Fault> {
+            Ok(self.after)
+        }
+    }
+
+    fn code_of(source: &Repeating) -> Code {
+        let header = read_header(source, &BEFORE, Policy::default(), &source.control);
+        header.unwrap_err().code
+    }
+
+    #[test]
+    fn a_change_is_told_before_the_format() {
+        let mut source = Repeating {
+            text: b"PK\x03\x04",
+            after: BEFORE,
+            control: Control::new(),
+            cancels: false,
+        };
+        assert_eq!(code_of(&source), Code::Gguf(gguf::Code::NotGguf));
+        source.after.ctime_ns += 1;
+        assert_eq!(code_of(&source), Code::ChangedWhileRead);
+    }
+
+    #[test]
+    fn a_long_header_can_be_cancelled_between_reads() {
+        // Version 3, no tensors, one pair, whose key is longer than the first read.
+        const TEXT: &[u8] =
+            b"GGUF\x03\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\xff\xff\x01\0\0\0\0\0";
+        let source = Repeating {
+            text: TEXT,
+            after: BEFORE,
+            control: Control::new(),
+            cancels: true,
+        };
+        assert_eq!(code_of(&source), Code::Aborted);
+        assert_eq!(source.control.bytes_done(), 64 << 10);
+    }
+}

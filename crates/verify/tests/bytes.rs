@@ -117,6 +117,20 @@ fn an_offer_takes_no_more_than_the_ring_holds_and_does_not_wait() {
 }
 
 #[test]
+fn after_a_wait_for_room_there_is_room() {
+    let bytes = model(100 * BLOCK);
+    let pass = start(bytes.len());
+    let mut rest = bytes.as_slice();
+    while !rest.is_empty() {
+        let taken = pass.offer(rest);
+        assert!(taken > 0, "the wait ended too early");
+        rest = &rest[taken..];
+        pass.wait_room();
+    }
+    assert_eq!(pass.finish().unwrap().sha256(), sha256(&bytes));
+}
+
+#[test]
 fn the_callers_memory_does_not_matter_after_the_offer() {
     let bytes = model(5 * BLOCK);
     let pass = start(bytes.len());
@@ -173,6 +187,26 @@ fn cancelling_ends_every_wait_at_once() {
     pass.wait_room();
     let refusal = pass.finish().unwrap_err();
     assert_eq!(refusal.code, Code::Aborted);
+}
+
+#[test]
+fn a_cancelled_pass_is_aborted_whatever_is_pushed_afterwards() {
+    let control = Control::new();
+    let policy = gguf::Policy::default();
+    let pass = BytesPass::start(200, None, policy, control.clone());
+    control.cancel();
+    assert_eq!(pass.offer(&[0; 1_000]), 1_000);
+    assert_eq!(code(pass.finish()), Code::Aborted);
+}
+
+#[test]
+fn any_announced_size_is_only_a_number() {
+    let policy = gguf::Policy::default();
+    for total in [u64::MAX, u64::MAX - 1, i64::MAX as u64] {
+        let pass = BytesPass::start(total, None, policy, Control::new());
+        pass.offer(&model(200));
+        assert_eq!(code(pass.finish()), Code::ChangedWhileRead);
+    }
 }
 
 #[test]
