@@ -1,6 +1,6 @@
 /** What a disk can do to a log that is being written. Real disks where they can be had; the doubles say so in their names. */
 import { execFileSync } from "node:child_process";
-import { appendFileSync, copyFileSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, constants, copyFileSync, mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { NODE_FS } from "../../lib/audit/files.ts";
@@ -265,6 +265,24 @@ describe("a failed write (double)", () => {
     // An unhandled rejection would fail the run.
     await new Promise((resolve) => setTimeout(resolve, 20));
   });
+});
+
+test("a full segment is complete on disk before its successor exists (double)", async () => {
+  const dir = newFolder();
+  const synced = new Map<string, number>();
+  const born: { before: string; synced: number | undefined; size: number }[] = [];
+  const fs = brokenFs({
+    fdatasyncSync: (fd) => { NODE_FS.fdatasyncSync(fd); synced.set(readlinkSync(`/proc/self/fd/${fd}`), NODE_FS.fstatSync(fd).size); },
+    openSync: (path, flags, mode) => {
+      const before = typeof flags === "number" && (flags & constants.O_CREAT) !== 0 ? segmentsOf(dir).at(-1) : undefined;
+      if (before !== undefined) born.push({ before, synced: synced.get(before), size: readFileSync(before).length });
+      return NODE_FS.openSync(path, flags, mode);
+    },
+  });
+  const log = await openLog(dir, { fs, segmentBytes: 16_384 });
+  await Promise.all(Array.from({ length: 100 }, (_, i) => log.emit(i % 2 ? denial() : loaded())));
+  expect(born.length).toBeGreaterThan(1);
+  for (const { before, synced: durable, size } of born) expect({ before, durable }).toEqual({ before, durable: size });
 });
 
 describe("a file that changes under the log", () => {
