@@ -554,7 +554,6 @@ fn numbers_that_contradict_the_tensors() {
         ("embedding_length", 65),
         ("embedding_length", 1 << 31),
         ("feed_forward_length", 0),
-        ("feed_forward_length", 127),
         ("feed_forward_length", 1 << 31),
         ("attention.head_count_kv", 0),
         ("attention.head_count_kv", 3),
@@ -572,6 +571,26 @@ fn numbers_that_contradict_the_tensors() {
         "llama.attention.head_count",
         &block("attention.head_count", 2),
     );
+}
+
+#[test]
+fn lists_that_the_engine_refuses_by_itself() {
+    for key in [
+        "attention.head_count",
+        "attention.head_count_kv",
+        "feed_forward_length",
+    ] {
+        let key = format!("llama.{key}");
+        let numbers = || {
+            Raw::v3(TENSORS.len() as u64, 5)
+                .architecture()
+                .pair_u32("llama.block_count", 1)
+        };
+        let numbers = numbers()
+            .pair_u32("llama.embedding_length", 64)
+            .pair_u32("llama.context_length", 64);
+        passes(&tensors(ints(numbers, &key, &[0, 0])));
+    }
 }
 
 #[test]

@@ -187,6 +187,9 @@ impl<'a> Heads<'a> {
     fn of(model: &'a Model<'a>) -> Option<Self> {
         let layers = u64::from(model.number("block_count")?.value);
         let queries = model.layered(HEAD_COUNT, layers)?;
+        if model.is_unreadable(HEAD_COUNT_KV, layers) {
+            return None;
+        }
         let embedding = model.number("embedding_length")?.value;
         let default = embedding.checked_div(queries.at(0)).unwrap_or_default();
         let length = |name| u64::from(model.number(name).map_or(default, |number| number.value));

@@ -169,11 +169,11 @@ impl<'a> Experts<'a> {
     fn judge_used(&self, count: u32) -> Result<(), GgufError> {
         let Some(used) = self.used else {
             // A list of another length or type is a clean load error.
-            let missing = self.model.pair("expert_used_count").is_none();
-            return if missing {
-                self.judge_any_used(count, 0)
-            } else {
+            let unreadable = self.model.is_unreadable("expert_used_count", self.blocks);
+            return if unreadable {
                 Ok(())
+            } else {
+                self.judge_any_used(count, 0)
             };
         };
         let most = (0..self.blocks)

@@ -79,6 +79,11 @@ impl<'a> Model<'a> {
         };
         readable.then_some(Layered { pair })
     }
+
+    /// The key is there, but as nothing that a layered number can be.
+    pub(super) fn is_unreadable(&self, name: &str, layers: u64) -> bool {
+        self.pair(name).is_some() && self.layered(name, layers).is_none()
+    }
 }
 
 fn is_layer_array(array: &Array<'_>) -> bool {

@@ -1,8 +1,7 @@
 //! Shapes that follow from the metadata, where a tensor of the file is to have them.
 //!
 //! node-llama-cpp's estimate gives each tensor of the file the shape that the metadata imply, and
-//! asserts what the real load would refuse: that no dimension is 0 (seen), and that a row is a whole
-//! number of the tensor's blocks (seen). Either contradicts the tensor table, so no sound model does it.
+//! asserts that no dimension is 0 (seen) where the real load would refuse the tensor's other shape.
 
 use crate::GgufError;
 use crate::engine::metadata::{Layered, Model};
@@ -35,6 +34,14 @@ const EXPERT_LENGTH: &str = "expert_feed_forward_length";
 /// The embedding of this one is as wide as its features.
 const EMBEDS_FEATURES: [&str; 1] = ["wavtokenizer-dec"];
 
+/// What may be given layer by layer.
+const LAYERED: [&str; 4] = [
+    "attention.head_count",
+    "attention.head_count_kv",
+    "feed_forward_length",
+    EXPERT_LENGTH,
+];
+
 /// Numbers that are a dimension of a state space layer's tensors.
 const STATE_SPACE: [&str; 4] = [
     "ssm.conv_kernel",
@@ -56,8 +63,6 @@ pub(super) fn judge(model: &Model<'_>) -> Result<(), GgufError> {
 /// A dimension that the metadata imply, and the key to blame.
 struct Dimension<'a> {
     size: u64,
-    /// Whether it is a row, which must be whole blocks.
-    is_row: bool,
     key: &'a str,
 }
 
@@ -75,6 +80,10 @@ struct Widths<'a> {
 impl<'a> Widths<'a> {
     fn of(model: &'a Model<'a>) -> Option<Self> {
         let layers = u64::from(model.number("block_count")?.value);
+        // A list of another length or type is a clean load error.
+        if LAYERED.iter().any(|name| model.is_unreadable(name, layers)) {
+            return None;
+        }
         let embedding = u64::from(model.number("embedding_length")?.value);
         let heads = model.layered("attention.head_count", layers);
         let first = heads.map_or(0, |heads| u64::from(heads.at(0)));
@@ -118,7 +127,6 @@ impl<'a> Widths<'a> {
         };
         let positions = Dimension {
             size: length.value.into(),
-            is_row: false,
             key: "context_length",
         };
         self.judge_tensor("position_embd.weight", &positions)
@@ -167,26 +175,21 @@ impl<'a> Widths<'a> {
             self.blamed("attention.key_length", self.key_of_kv()),
         );
         let v = self.blamed("attention.value_length", self.key_of_kv());
-        for (name, size, is_row, key) in [
-            ("attn_q", self.key_length.saturating_mul(heads), false, q),
-            ("attn_k", self.key_length.saturating_mul(heads_kv), false, k),
-            (
-                "attn_v",
-                self.value_length.saturating_mul(heads_kv),
-                false,
-                v,
-            ),
-            ("ffn_up", feed_forward, false, "feed_forward_length"),
-            ("ffn_gate", feed_forward, false, "feed_forward_length"),
-            ("ffn_down", feed_forward, true, "feed_forward_length"),
-            ("ffn_up_shexp", shared, false, "expert_shared_count"),
-            ("ffn_up_exps", expert, false, expert_key),
-            ("ffn_gate_exps", expert, false, expert_key),
-            ("ffn_down_exps", expert, true, expert_key),
+        for (name, size, key) in [
+            ("attn_q", self.key_length.saturating_mul(heads), q),
+            ("attn_k", self.key_length.saturating_mul(heads_kv), k),
+            ("attn_v", self.value_length.saturating_mul(heads_kv), v),
+            ("ffn_up", feed_forward, "feed_forward_length"),
+            ("ffn_gate", feed_forward, "feed_forward_length"),
+            ("ffn_down", feed_forward, "feed_forward_length"),
+            ("ffn_up_shexp", shared, "expert_shared_count"),
+            ("ffn_up_exps", expert, expert_key),
+            ("ffn_gate_exps", expert, expert_key),
+            ("ffn_down_exps", expert, expert_key),
         ] {
             self.judge_tensor(
                 &format!("blk.{layer}.{name}.weight"),
-                &Dimension { size, is_row, key },
+                &Dimension { size, key },
             )?;
         }
         Ok(())
@@ -208,16 +211,9 @@ impl<'a> Widths<'a> {
     }
 
     fn judge_tensor(&self, name: &str, dimension: &Dimension<'_>) -> Result<(), GgufError> {
-        let &Dimension { size, is_row, key } = dimension;
-        // Every block size divides 256: most sound models need no look at the tensor.
-        if (1..=DIMENSION_MAX).contains(&size) && (!is_row || size.is_multiple_of(256)) {
-            return Ok(());
-        }
-        let Some(tensor) = self.model.header.tensor_named(name.as_bytes()) else {
-            return Ok(());
-        };
-        let block = tensor.kind.block_size();
-        if (1..=DIMENSION_MAX).contains(&size) && (!is_row || size.is_multiple_of(block)) {
+        let &Dimension { size, key } = dimension;
+        let is_possible = (1..=DIMENSION_MAX).contains(&size);
+        if is_possible || self.model.header.tensor_named(name.as_bytes()).is_none() {
             return Ok(());
         }
         Err(self.model.refusal(
