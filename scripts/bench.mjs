@@ -13,6 +13,7 @@ import { availableParallelism, cpus, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { stopContestants } from "../test/bench/child.mjs";
 import { Files } from "../test/bench/files.mjs";
 import { PEERS, installPeers } from "../test/bench/peers.mjs";
 import { printed } from "../test/bench/table.mjs";
@@ -61,7 +62,7 @@ function buildFloor() {
 async function one(name, context) {
   const { title, measure } = await import(`../test/bench/${name}.mjs`);
   console.log(`\n${title}`);
-  const { rows, goals } = await measure(context);
+  const { rows, goals } = await measure(context).finally(stopContestants);
   console.log(printed(rows));
   for (const { goal, value, verdict } of goals) console.log(`  ${verdict}: ${goal}${value === null ? "" : ` (${value})`}`);
   return { name, title, rows, goals };

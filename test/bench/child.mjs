@@ -9,15 +9,24 @@ import { Lost } from "./measure.mjs";
 
 const SELF = fileURLToPath(import.meta.url);
 
+const running = new Set();
+
 /** Starts contestants/FILE with its options; run() does one timed round there. */
 export async function contestant(name, file, options) {
   const child = fork(SELF, [file, JSON.stringify(options)], { serialization: "advanced" });
+  running.add(child);
   await reply(child, name);
   const run = () => {
     child.send("round");
     return reply(child, name);
   };
-  return { name, run, stop: () => child.kill() };
+  return { name, run };
+}
+
+/** Ends all contestants; without it a failed benchmark would wait for them for ever. */
+export function stopContestants() {
+  for (const child of running) child.kill();
+  running.clear();
 }
 
 function reply(child, name) {

@@ -10,7 +10,7 @@ export function command(name, file, args, answer) {
     const { stdout } = await execute(file, args);
     return { ms: performance.now() - started, answer: answer(stdout) };
   };
-  return { name, run, stop: () => undefined };
+  return { name, run };
 }
 
 /** Whether the command can be run at all; not every machine has every tool. */

@@ -15,7 +15,7 @@ export class Files {
   /** 256,000 tokens, 269,000 merges, 1,000 tensors; little data, since the bare walk reads its file whole. */
   vocabulary() {
     return this.#once("vocabulary.gguf", (path) => {
-      const file = bigVocabulary({ columns: 256, rows: 1 });
+      const file = bigVocabulary({ embedding: 32 });
       file.save(path);
       return { headerBytes: file.headerBytes };
     });

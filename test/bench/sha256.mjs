@@ -18,7 +18,6 @@ export async function measure({ files, quick }) {
   ];
   const check = (answer, who) => { demandEqual(answer, sha256, who); };
   const rows = withRatios(await race(contestants, { rounds: quick ? 3 : 7, check }), "model-loader load");
-  for (const { stop } of contestants) stop();
   return { rows: rows.map((row) => ({ ...row, gbPerS: rounded(bytes / row.medianMs / 1e6, 3) })), goals: goalsOf(rows) };
 }
 

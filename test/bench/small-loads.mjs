@@ -17,7 +17,6 @@ export async function measure({ files, quick }) {
     await contestant("readFileSync + createHash, for comparison", "small-reads.mjs", options),
   ];
   const rows = await race(contestants, { rounds: quick ? 3 : 7, check: (answer, who) => { demandEqual(answer, { loads: options.loads, sha256 }, who); } });
-  for (const { stop } of contestants) stop();
   const each = rows.map((row) => ({ ...row, loadsPerS: rounded((options.loads * 1000) / row.medianMs, 3), usPerLoad: rounded((row.medianMs * 1000) / options.loads, 3) }));
   return { rows: each, goals: [] };
 }
