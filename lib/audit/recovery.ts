@@ -11,10 +11,10 @@ import { asWriteError, AuditWriteError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
 import type { AuditFs } from "./files.ts";
 import { digestFrom, eachLine, readRange } from "./lines.ts";
+import type { OpenTail } from "./open-tail.ts";
 import type { SegmentName } from "./segment-name.ts";
 import type { CarriedLine } from "./trail.ts";
 import { Walk } from "./walk.ts";
-import type { OpenTail } from "./walk.ts";
 
 export interface Recovery {
   readonly next: number;

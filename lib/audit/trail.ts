@@ -13,18 +13,16 @@
  *   came before that, recovery finishes the work.
  * - A file that was deleted or renamed under us still has its bytes: they are copied to a new segment of the same number.
  */
-import { performance } from "node:perf_hooks";
 import { leafHash } from "./chain.ts";
-import { AuditWriteError, asWriteError, messageOf, TamperedError } from "./errors.ts";
+import { AuditWriteError, asWriteError, TamperedError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
 import { Losses } from "./losses.ts";
+import { Patience } from "./patience.ts";
 import type { Draft } from "./record.ts";
+import { abandoned, rotated } from "./segment-events.ts";
 import { Segment } from "./segment.ts";
-import type { Place, Tail } from "./segment.ts";
+import type { Place } from "./segment.ts";
 
-/** After a second failure in a row, a new segment is tried only so often, or a broken disk would be filled with files. */
-const PAUSE_MS = 1_000;
-const PAUSE_MS_MAX = 60_000;
 const WRITE_FAILED = "the audit record could not be written";
 
 export interface AuditReceipt {
@@ -87,8 +85,7 @@ export class Trail {
   /** A new file that took nothing yet, because the disk was full. */
   #spare: Segment | undefined;
   #failures = 0;
-  #wasted = 0;
-  #pausedUntil = 0;
+  readonly #patience = new Patience();
 
   constructor(options: TrailOptions, resumed: Segment | undefined) {
     this.#options = options;
@@ -291,7 +288,7 @@ export class Trail {
 
   /** A new segment with all that is not durable, and the reason why it was needed, on disk before anything else is accepted. */
   #restart(): void {
-    if (performance.now() < this.#pausedUntil) {
+    if (this.#patience.isSpent) {
       throw new AuditWriteError("poisoned", "the audit trail cannot be written, and it is not yet time to try a new file");
     }
     const segment = this.#newSegment(this.#rescue?.first ?? this.#unsynced[0]?.seq ?? this.#next);
@@ -376,20 +373,14 @@ export class Trail {
       return;
     }
     this.owe(abandoned(segment, failure));
-    this.#pause();
+    this.#patience.wasted();
     if (failure instanceof TamperedError && failure.tampering === "unlinked" && this.#rescue === undefined) this.#rescue = segment;
     else segment.close();
   }
 
-  #pause(): void {
-    this.#wasted += 1;
-    if (this.#wasted <= 2) return;
-    this.#pausedUntil = performance.now() + Math.min(PAUSE_MS_MAX, PAUSE_MS * 2 ** (this.#wasted - 3));
-  }
-
   #durable(count: number): void {
     this.#failures = 0;
-    this.#wasted = 0;
+    this.#patience.worked();
     const done = this.#unsynced.slice(0, count);
     // While a sync is under way on this file, its failure would take all of them along: keep them until it is over.
     if (this.syncing && this.#running === this.#segment) this.#confirmed = count;
@@ -402,28 +393,6 @@ export class Trail {
       entry.waiter = undefined;
       waiter?.resolve({ seq: entry.seq, leafHash: entry.leaf });
     }
-  }
-}
-
-function rotated(full: Segment): AuditEvent {
-  const details = { segment: full.name, bytes: full.whole };
-  return { type: "AuditRotated", outcome: "info", action: "audit.rotate", details };
-}
-
-function abandoned(segment: Segment, failure: unknown): AuditEvent {
-  const error = asWriteError(failure, "audit segment");
-  const reason = failure instanceof TamperedError ? failure.tampering : error.reason;
-  const details = { segment: segment.name, ...tailOf(segment), message: messageOf(failure) };
-  const severity = failure instanceof TamperedError ? "CRITICAL" : "HIGH";
-  return { type: "AuditSegmentAbandoned", severity, outcome: "failed", action: "audit.write", reason, details };
-}
-
-/** A disk that fails may not let us read either; verification then reports bytes that nobody described. */
-function tailOf(segment: Segment): Partial<Tail> {
-  try {
-    return segment.tail();
-  } catch {
-    return {};
   }
 }
 

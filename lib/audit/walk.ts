@@ -10,23 +10,16 @@
  *   successor repeats is all that counts from there on.
  */
 import { join } from "node:path";
+import { readAftermath } from "./aftermath.ts";
 import type { Damage, DamageKind } from "./damage.ts";
 import { classify } from "./damage.ts";
-import type { Aftermath } from "./damage.ts";
 import { EnvelopeReader, holdsTwo, isLifecycle, laterVersion, originOf, parseRecord } from "./envelope.ts";
 import type { Envelope } from "./envelope.ts";
 import { digestFrom, eachLine } from "./lines.ts";
 import type { Extent } from "./lines.ts";
+import { describes, descriptionIn, isExact } from "./open-tail.ts";
+import type { Description, OpenTail } from "./open-tail.ts";
 import type { SegmentName } from "./segment-name.ts";
-
-/** The end of a segment that is no record. */
-export interface OpenTail {
-  readonly segment: SegmentName;
-  readonly offset: number;
-  readonly len: number;
-  /** The record that was expected there. */
-  readonly seq: number;
-}
 
 /** Where a record lies. */
 export interface Spot {
@@ -42,15 +35,7 @@ export interface WalkOptions {
   readonly firstHead?: string;
 }
 
-interface Description {
-  readonly segment: string;
-  readonly offset: number;
-  readonly len: number;
-  readonly sha256: string;
-  readonly abandoned: boolean;
-}
-
-/** Thrown inside a visit to end the walk; never leaves this module. */
+/** What a visit found wrong; it ends the walk. */
 interface Found {
   readonly seq: number;
   readonly kind: DamageKind;
@@ -295,26 +280,9 @@ export class Walk {
       return;
     }
     const broken = { expected: this.#expected, head: this.#head ?? found.prev, found, merged: this.#merged };
-    const { seq, kind, why } = classify(broken, await this.#aftermath(broken, offset, rest));
+    const paths = rest.map((segment) => this.#path(segment));
+    const { seq, kind, why } = classify(broken, await readAftermath(this.#reader ?? new EnvelopeReader(""), broken, paths, offset));
     this.#found = { seq, kind, offset, why };
-  }
-
-  async #aftermath(broken: { expected: number; found: Envelope }, offset: number, rest: readonly SegmentName[]): Promise<Aftermath> {
-    const after = { next: undefined as Envelope | undefined, expectedLater: false, foundLater: false };
-    let from = offset;
-    for (const segment of rest) {
-      const skip = from;
-      await eachLine(this.#path(segment), (block, start, end, at) => {
-        const envelope = at === skip && segment === rest[0] ? undefined : this.#reader?.read(block, start, end);
-        if (envelope === undefined) return true;
-        after.next ??= envelope;
-        after.expectedLater ||= envelope.seq === broken.expected;
-        after.foundLater ||= envelope.seq === broken.found.seq;
-        return true;
-      }, from);
-      from = 0;
-    }
-    return after;
   }
 
   #damaged({ seq, kind, offset, why }: Found): void {
@@ -337,24 +305,3 @@ const WORDS: Readonly<Record<DamageKind, string>> = {
   renamed: "in a renamed segment",
   version: "of a later version",
 };
-
-const DESCRIBING = ["AuditRecovered", "AuditSegmentAbandoned", "AuditRotated"];
-
-function descriptionIn(line: string): Description | undefined {
-  const record = parseRecord(line);
-  const type = String(record?.["type"]);
-  const details = record?.["details"];
-  if (!DESCRIBING.includes(type) || typeof details !== "object" || details === null) return undefined;
-  const { segment, offset, len, sha256 } = details as Record<string, unknown>;
-  const abandoned = type === "AuditSegmentAbandoned";
-  return { segment: String(segment), offset: Number(offset), len: Number(len), sha256: String(sha256), abandoned };
-}
-
-function describes(description: Description, tail: OpenTail): boolean {
-  if (description.segment !== tail.segment.name) return false;
-  return isExact(description, tail) || (description.abandoned && tail.offset + tail.len <= description.offset + description.len);
-}
-
-function isExact(description: Description, tail: OpenTail): boolean {
-  return description.offset === tail.offset && description.len === tail.len;
-}

@@ -227,6 +227,16 @@ describe("a failed write (double)", () => {
     expect(await verifyTrail(dir)).toMatchObject({ ok: true, closed: true });
   });
 
+  test("of a disk that is full acknowledges what reached the file before, and rejects only the rest", async () => {
+    const { dir, disk, log } = await faultyLog();
+    const reached = [log.emit(denial("a")), log.emit(denial("b"))];
+    disk.writeFailures = Array<string>(100).fill("ENOSPC");
+    await expect(log.emit(denial("lost"))).rejects.toMatchObject({ reason: "enospc" });
+    expect((await Promise.all(reached)).map(({ seq }) => seq)).toEqual([2, 3]);
+    expect(storyOf(dir).map(({ corr }) => corr)).toEqual([undefined, "before", "a", "b"]);
+    expect(await verifyTrail(dir)).toMatchObject({ ok: true, records: 4 });
+  });
+
   test("of a new segment's name rejects, and is tried again", async () => {
     const { dir, disk, log } = await faultyLog();
     disk.writeFailures = ["EIO"];
