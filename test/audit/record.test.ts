@@ -9,10 +9,10 @@ import { identityJson } from "../../lib/audit/identity.ts";
 
 const PREV = "ab".repeat(32);
 
-function lineOf(event: unknown): { line: string; unreadable: unknown[] } {
+function lineOf(event: unknown, identity = identityJson()): { line: string; unreadable: unknown[] } {
   const unreadable: unknown[] = [];
   const frame = {
-    prefix: linePrefix("host/model-loader/test"), identity: identityJson(), time: new Timekeeper(SYSTEM_CLOCK),
+    prefix: linePrefix("host/model-loader/test"), identity, time: new Timekeeper(SYSTEM_CLOCK),
     unreadable: (_: unknown, failure: unknown) => { unreadable.push(failure); },
   };
   return { line: draftOf(event, frame).line(7, PREV), unreadable };
@@ -161,10 +161,13 @@ describe("hostile events", () => {
     }), { numRuns: 500 });
   });
 
-  test("what cannot be built at all is recorded in outline and counted", () => {
-    const { line, unreadable } = lineOf({ ...BASE, action: new Proxy({}, {}), reason: "R" });
-    expect(unreadable).toEqual([]);
-    expect(JSON.parse(line)).toMatchObject({ action: { type: "proxy" }, reason: "R" });
+  test("what does not fit for a reason that nobody foresaw is recorded in outline and counted", () => {
+    const crowded = `${identityJson()},"crowd":"${"x".repeat(14_000)}"`;
+    const event = { ...BASE, type: "IntegrityViolation", reason: "DIGEST_MISMATCH", target: { path: "p".repeat(3_000) } };
+    const { line, unreadable } = lineOf(event, crowded);
+    expect(line.length).toBeLessThanOrEqual(RECORD_BYTES_MAX);
+    expect(JSON.parse(line)).toMatchObject({ seq: 7, type: "IntegrityViolation", sev: "CRITICAL", reason: "UNREADABLE_EVENT", prev: PREV });
+    expect(unreadable).toHaveLength(1);
   });
 });
 
