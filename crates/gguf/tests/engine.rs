@@ -554,6 +554,8 @@ fn numbers_that_contradict_the_tensors() {
         ("embedding_length", 65),
         ("embedding_length", 1 << 31),
         ("feed_forward_length", 0),
+        // Less than a block of q8_0.
+        ("feed_forward_length", 31),
         ("feed_forward_length", 1 << 31),
         ("attention.head_count_kv", 0),
         ("attention.head_count_kv", 3),
@@ -655,6 +657,7 @@ fn dimensions_of_nothing() {
     for (tensor, key) in [
         ("blk.1.ssm_conv1d.weight", "llama.ssm.conv_kernel"),
         ("blk.1.ssm_conv1d.weight", "llama.ssm.state_size"),
+        ("blk.1.attn_kv_a_mqa.weight", "llama.attention.kv_lora_rank"),
         ("position_embd.weight", "llama.context_length"),
         ("blk.1.ffn_up_exps.weight", "llama.feed_forward_length"),
         ("blk.1.ffn_up_shexp.weight", "llama.expert_shared_count"),

@@ -5,6 +5,7 @@
 //! the second looks at the few tokens in those slots.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use crate::cursor::offset;
@@ -14,10 +15,13 @@ use crate::engine::vocabulary::TOKENS;
 use crate::text::escape;
 use crate::{Array, GgufError};
 
-/// Slots a token: one in 64 then shares its slot with another by chance.
-const SLOTS_PER_TOKEN: usize = 64;
+/// Slots a token: one in 16 then shares its slot with another by chance. More would leave the cache.
+const SLOTS_PER_TOKEN: usize = 16;
 /// The most slots: two bitmaps of 8 MB, whatever the file claims.
 const SLOTS_MAX: usize = 1 << 26;
+
+/// How many suspected texts are remembered at once, which bounds the memory.
+const COMPARED_AT_ONCE: usize = 1 << 16;
 
 pub(super) fn judge(tokens: &Array<'_>) -> Result<(), GgufError> {
     let Some(second) = find(tokens) else {
@@ -31,7 +35,7 @@ pub(super) fn judge(tokens: &Array<'_>) -> Result<(), GgufError> {
     Err(refusal(TOKENS, second.offset, reason))
 }
 
-/// The second of the first two equal tokens.
+/// A token that repeats an earlier one: the first such, unless there are tens of thousands.
 fn find<'a>(tokens: &Array<'a>) -> Option<Token<'a>> {
     let texts = Texts::of(tokens);
     let secret = RandomState::new();
@@ -42,18 +46,13 @@ fn find<'a>(tokens: &Array<'a>) -> Option<Token<'a>> {
     let candidates = texts.iter().map(|token| hash(&secret, &token.text));
     let mut hashes: Vec<u64> = candidates.filter(|&hash| slots.is_shared(hash)).collect();
     keep_repeated(&mut hashes);
-    let is_repeated = |token: &Token<'_>| hashes.binary_search(&hash(&secret, &token.text)).is_ok();
     // Equal hashes are all but certain to be equal tokens; only the comparison makes it so.
-    (!hashes.is_empty())
-        .then(|| {
-            texts
-                .iter()
-                .filter(is_repeated)
-                .find_map(|first| texts.next_equal(&first))
-        })
-        .flatten()
+    hashes.chunks(COMPARED_AT_ONCE).find_map(|hashes| {
+        texts.first_repeated(|text| hashes.binary_search(&hash(&secret, text)).is_ok())
+    })
 }
 
+/// Keyed at random, so that a file cannot aim its tokens at one slot.
 fn hash(secret: &RandomState, text: &[u8]) -> u64 {
     let mut hasher = secret.build_hasher();
     hasher.write(text);
@@ -108,9 +107,11 @@ impl<'a> Texts<'a> {
             })
     }
 
-    fn next_equal(&self, first: &Token<'_>) -> Option<Token<'a>> {
-        self.iter()
-            .find(|token| token.index > first.index && token.text == first.text)
+    /// The first of these tokens that was there before.
+    fn first_repeated(&self, is_suspect: impl Fn(&[u8]) -> bool) -> Option<Token<'a>> {
+        let mut met = HashSet::new();
+        let mut suspects = self.iter().filter(|token| is_suspect(&token.text));
+        suspects.find(|token| !met.insert(token.text.clone()))
     }
 }
 
@@ -142,8 +143,11 @@ impl Slots {
         let (Some(hit), Some(shared)) = (self.hit.get_mut(word), self.shared.get_mut(word)) else {
             return;
         };
-        *shared |= *hit & bit;
-        *hit |= bit;
+        if *hit & bit == 0 {
+            *hit |= bit;
+        } else {
+            *shared |= bit;
+        }
     }
 
     fn is_shared(&self, hash: u64) -> bool {

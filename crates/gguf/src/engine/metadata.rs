@@ -16,10 +16,10 @@ pub(super) fn c_string(bytes: &[u8]) -> &[u8] {
 pub(super) fn located_strings<'a>(array: &Array<'a>) -> impl Iterator<Item = (u64, &'a [u8])> {
     let start = array.offset;
     let mut cursor = Cursor::new(array.bytes, 0);
-    array.strings().map(move |_| {
-        let text = cursor.string().unwrap_or_default();
+    (0..array.len).map_while(move |_| {
+        let text = cursor.string()?;
         let end = start.saturating_add(offset(cursor.position()));
-        (end.saturating_sub(offset(text.len())), text)
+        Some((end.saturating_sub(offset(text.len())), text))
     })
 }
 

@@ -42,12 +42,20 @@ const LAYERED: [&str; 4] = [
     EXPERT_LENGTH,
 ];
 
-/// Numbers that are a dimension of a state space layer's tensors.
-const STATE_SPACE: [&str; 4] = [
-    "ssm.conv_kernel",
-    "ssm.inner_size",
-    "ssm.state_size",
-    "ssm.time_step_rank",
+/// Numbers that are a dimension of these tensors, and nothing else.
+const DIMENSIONS: [(&str, &str); 12] = [
+    ("ssm.conv_kernel", "ssm_conv1d"),
+    ("ssm.inner_size", "ssm_conv1d"),
+    ("ssm.state_size", "ssm_conv1d"),
+    ("ssm.time_step_rank", "ssm_conv1d"),
+    ("attention.kv_lora_rank", "attn_kv_a_mqa"),
+    ("attention.q_lora_rank", "attn_q_a"),
+    ("attention.key_length_mla", "attn_k_b"),
+    ("attention.value_length_mla", "attn_v_b"),
+    ("attention.decay_lora_rank", "time_mix_w1"),
+    ("attention.iclr_lora_rank", "time_mix_a1"),
+    ("attention.value_residual_mix_lora_rank", "time_mix_v1"),
+    ("attention.gate_lora_rank", "time_mix_g1"),
 ];
 
 pub(super) fn judge(model: &Model<'_>) -> Result<(), GgufError> {
@@ -56,13 +64,15 @@ pub(super) fn judge(model: &Model<'_>) -> Result<(), GgufError> {
     };
     widths.judge_embedding()?;
     widths.judge_positions()?;
-    widths.judge_state_space()?;
+    widths.judge_dimensions()?;
     (0..widths.layers).try_for_each(|layer| widths.judge_layer(layer))
 }
 
 /// A dimension that the metadata imply, and the key to blame.
 struct Dimension<'a> {
     size: u64,
+    /// A row has at least one block of its tensor's type (seen: `GGML_ASSERT(!ggml_is_transposed(a))`).
+    is_row: bool,
     key: &'a str,
 }
 
@@ -127,31 +137,30 @@ impl<'a> Widths<'a> {
         };
         let positions = Dimension {
             size: length.value.into(),
+            is_row: false,
             key: "context_length",
         };
         self.judge_tensor("position_embd.weight", &positions)
     }
 
-    fn judge_state_space(&self) -> Result<(), GgufError> {
-        let numbers = STATE_SPACE
-            .iter()
-            .filter_map(|name| self.model.number(name));
-        let Some(zero) = numbers.into_iter().find(|number| number.value == 0) else {
-            return Ok(());
-        };
-        let convolution = |layer| format!("blk.{layer}.ssm_conv1d.weight");
-        let used = (0..self.layers).any(|layer| {
-            self.model
-                .header
-                .tensor_named(convolution(layer).as_bytes())
-                .is_some()
-        });
-        if used {
-            return Err(zero.refusal(
-                "a dimension of 0 for the state space layers, on which the engine aborts",
-            ));
+    fn judge_dimensions(&self) -> Result<(), GgufError> {
+        for (key, tensor) in DIMENSIONS {
+            let zero = self.model.number(key).filter(|number| number.value == 0);
+            if let Some(zero) = zero
+                && self.has_in_any_layer(tensor)
+            {
+                let reason =
+                    format!("a dimension of 0 for tensors {tensor}, on which the engine aborts");
+                return Err(zero.refusal(reason));
+            }
         }
         Ok(())
+    }
+
+    fn has_in_any_layer(&self, tensor: &str) -> bool {
+        let name = |layer| format!("blk.{layer}.{tensor}.weight");
+        let has = |name: String| self.model.header.tensor_named(name.as_bytes()).is_some();
+        (0..self.layers).any(|layer| has(name(layer)))
     }
 
     fn judge_layer(&self, layer: u64) -> Result<(), GgufError> {
@@ -187,9 +196,10 @@ impl<'a> Widths<'a> {
             ("ffn_gate_exps", expert, expert_key),
             ("ffn_down_exps", expert, expert_key),
         ] {
+            let is_row = name.starts_with("ffn_down");
             self.judge_tensor(
                 &format!("blk.{layer}.{name}.weight"),
-                &Dimension { size, key },
+                &Dimension { size, is_row, key },
             )?;
         }
         Ok(())
@@ -211,9 +221,16 @@ impl<'a> Widths<'a> {
     }
 
     fn judge_tensor(&self, name: &str, dimension: &Dimension<'_>) -> Result<(), GgufError> {
-        let &Dimension { size, key } = dimension;
-        let is_possible = (1..=DIMENSION_MAX).contains(&size);
-        if is_possible || self.model.header.tensor_named(name.as_bytes()).is_none() {
+        let &Dimension { size, is_row, key } = dimension;
+        // No block is longer than 256: most sound models need no look at the tensor.
+        if (256..=DIMENSION_MAX).contains(&size) {
+            return Ok(());
+        }
+        let Some(tensor) = self.model.header.tensor_named(name.as_bytes()) else {
+            return Ok(());
+        };
+        let least = if is_row { tensor.kind.block_size() } else { 1 };
+        if (least..=DIMENSION_MAX).contains(&size) {
             return Ok(());
         }
         Err(self.model.refusal(
