@@ -1,4 +1,5 @@
 /** Writes decisions to the trail: a refusal before it is thrown, an acceptance before the model is handed over. */
+import { resolve } from "node:path";
 import type { AuditEvent } from "./audit/events.ts";
 import type { AuditLog } from "./audit/log.ts";
 import type { Call } from "./call.ts";
@@ -7,6 +8,8 @@ import type { NativeFacts, NativeVerdict } from "./native.ts";
 
 /** Where decisions are written, and what happens when they cannot be. */
 export interface Judge {
+  /** The folder that paths are relative to: without it a record does not say which file it was. */
+  readonly root: Uint8Array;
   readonly audit: AuditLog | undefined;
   readonly onAuditFailure: "refuse" | "continue";
 }
@@ -14,7 +17,7 @@ export interface Judge {
 /** Records a refusal. It stays a refusal: what goes wrong here is attached to it, never thrown in its place. */
 export async function recordRefusal(judge: Judge, call: Call, error: ModelLoadError, facts: NativeFacts | undefined): Promise<void> {
   try {
-    await judge.audit?.emit(refusalEvent(call, error, facts));
+    await judge.audit?.emit(refusalEvent(judge, call, error, facts));
   } catch (failure) {
     error.auditError = asError(failure);
   }
@@ -27,7 +30,7 @@ export async function recordRefusal(judge: Judge, call: Call, error: ModelLoadEr
  */
 export async function recordAcceptance(judge: Judge, call: Call, verdict: NativeVerdict): Promise<Error | undefined> {
   try {
-    await judge.audit?.emit(acceptanceEvent(call, verdict));
+    await judge.audit?.emit(acceptanceEvent(judge, call, verdict));
     return undefined;
   } catch (failure) {
     if (judge.onAuditFailure === "continue") return asError(failure);
@@ -54,7 +57,7 @@ function auditUnavailable(failure: Error): ModelLoadError {
   return error;
 }
 
-function refusalEvent(call: Call, error: ModelLoadError, facts: NativeFacts | undefined): AuditEvent {
+function refusalEvent(judge: Judge, call: Call, error: ModelLoadError, facts: NativeFacts | undefined): AuditEvent {
   const { event, severity } = REFUSAL_CODES[error.code];
   const { message, offset, field, expected, actual } = error;
   return {
@@ -64,11 +67,11 @@ function refusalEvent(call: Call, error: ModelLoadError, facts: NativeFacts | un
     outcome: severity === "INFO" ? "failed" : "denied",
     reason: error.code,
     target: target(call, facts, error.sha256),
-    details: { message, offset, field, expected, actual, ...circumstances(call) },
+    details: { message, offset, field, expected, actual, ...circumstances(judge, call) },
   };
 }
 
-function acceptanceEvent(call: Call, verdict: NativeVerdict): AuditEvent {
+function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict): AuditEvent {
   const summary = verdict.gguf?.summary();
   return {
     ...envelope(call),
@@ -79,14 +82,15 @@ function acceptanceEvent(call: Call, verdict: NativeVerdict): AuditEvent {
       ...(summary === undefined ? {} : { ggufVersion: summary.version }),
       ...(summary?.architecture === undefined ? {} : { architecture: summary.architecture }),
     },
-    details: { findings: summary?.findingCount, ...circumstances(call) },
+    details: { findings: summary?.findingCount, ...circumstances(judge, call) },
   };
 }
 
 /** The policy that the decision was made under, without which a record does not say what was promised, and the time it took. */
-function circumstances(call: Call): NonNullable<AuditEvent["details"]> {
+function circumstances(judge: Judge, call: Call): NonNullable<AuditEvent["details"]> {
   const { policy, requireDigest, maxBytes } = call.options.judge;
   return {
+    root: resolve(Buffer.from(judge.root).toString("utf8")),
     strict: policy.strict,
     engineSafety: policy.engineSafety,
     requireDigest,

@@ -37,7 +37,7 @@ export interface JudgeOptions {
 
 export interface LoaderOptions extends JudgeOptions {
   /** The folder that every model must lie in. */
-  readonly root: string | URL;
+  readonly root: string | Uint8Array | URL;
   /** The trail that every decision is written to before the caller sees it; "disabled" says that none is wanted. */
   readonly audit?: AuditLog | "disabled" | undefined;
   /** A prom-client Registry; it carries the audit counters too. */
@@ -202,7 +202,8 @@ function bagOf(given: unknown, name: string, known: ReadonlySet<string>): Bag {
 }
 
 function folderBytes(root: unknown): Uint8Array {
-  if (typeof root === "string" && root !== "") return Buffer.from(root, "utf8");
+  if (typeof root === "string" && root !== "") return stringBytes(root);
+  if (root instanceof Uint8Array && root.length > 0) return Uint8Array.from(root);
   if (root instanceof URL) return Buffer.from(fileURLToPath(root), "utf8");
   throw new TypeError("root must be the path of the folder that models must lie in");
 }

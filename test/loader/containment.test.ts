@@ -37,8 +37,8 @@ describe("a path that leaves the root", () => {
     symlinkSync("/nonexistent/x", join(root, "nowhere.gguf"));
     symlinkSync("..", join(root, "outdir"));
     const asked = typeof path === "string" && path.startsWith("ROOT") ? path.replace("ROOT", root) : path;
-    for (const call of [loader.load(asked), loader.inspect(asked)]) {
-      expect(await refusal(call)).toMatchObject({ code: "PATH_TRAVERSAL", severity: "CRITICAL", retriable: false });
+    for (const call of [() => loader.load(asked), () => loader.inspect(asked)]) {
+      expect(await refusal(call())).toMatchObject({ code: "PATH_TRAVERSAL", severity: "CRITICAL", retriable: false });
     }
     const events = (await records()).filter(({ type }) => type === "PathTraversalAttempt");
     expect(events).toHaveLength(2);

@@ -23,7 +23,7 @@ describe("the trail", () => {
     expect((await records()).at(-1)).toMatchObject({
       type: "ModelLoaded", sev: "INFO", outcome: "allowed", action: "model.load", actor: "alice", corr: "r-1", trace: "t-1",
       target: { sha256, expectedSha256: sha256, ggufVersion: 3, architecture: "llama" },
-      details: { strict: false, engineSafety: true, findings: 0 },
+      details: { root, strict: false, engineSafety: true, findings: 0 },
     });
     await model[Symbol.asyncDispose]();
     expect((await records()).at(-1)).toMatchObject({ type: "ModelUnloaded", action: "model.unload", actor: "alice", corr: "r-1", target: { sha256 } });

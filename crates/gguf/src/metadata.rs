@@ -52,7 +52,7 @@ impl Metadata {
         }
         reader.within(
             length,
-            (reader.limits.key_bytes_max, "key_bytes_max"),
+            (reader.limits.key_bytes_max, "limits.keyBytes"),
             at,
             "bytes of key",
         )?;
@@ -125,7 +125,7 @@ impl Metadata {
         self.alignment = alignment.into();
         reader.within(
             self.alignment,
-            (reader.limits.alignment_max, "alignment_max"),
+            (reader.limits.alignment_max, "limits.alignment"),
             at,
             "bytes of alignment",
         )?;
@@ -141,10 +141,10 @@ fn string(reader: &mut Reader<'_>, findings: &mut Findings) -> Step<Rest> {
     let limit = if template::is_template(key) {
         (
             reader.limits.chat_template_bytes_max,
-            "chat_template_bytes_max",
+            "limits.chatTemplateBytes",
         )
     } else {
-        (reader.limits.string_bytes_max, "string_bytes_max")
+        (reader.limits.string_bytes_max, "limits.stringBytes")
     };
     reader.within(length, limit, at, "bytes of string")?;
     let start = reader.offset();
@@ -172,7 +172,7 @@ fn array(reader: &mut Reader<'_>, findings: &mut Findings) -> Step<Rest> {
     let count = reader.u64()?;
     reader.within(
         count,
-        (reader.limits.array_elements_max, "array_elements_max"),
+        (reader.limits.array_elements_max, "limits.arrayElements"),
         at,
         "array elements",
     )?;

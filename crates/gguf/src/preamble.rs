@@ -30,7 +30,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Step<Preamble> {
 
     let tensors = (
         limits.tensors_max,
-        "tensors_max",
+        "limits.tensors",
         "tensors",
         TENSOR_BYTES_MIN,
     );
@@ -39,7 +39,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Step<Preamble> {
     let left = left.saturating_sub(tensors.saturating_mul(TENSOR_BYTES_MIN));
     let pairs = (
         limits.metadata_pairs_max,
-        "metadata_pairs_max",
+        "limits.metadataPairs",
         "metadata pairs",
         PAIR_BYTES_MIN,
     );
@@ -47,7 +47,7 @@ pub(crate) fn read(reader: &mut Reader<'_>) -> Step<Preamble> {
     let pairs = count(reader, pairs, left)?;
 
     let index_bytes = tensors.saturating_add(pairs).saturating_mul(ITEM_BYTES);
-    let limit = (limits.index_bytes_max, "index_bytes_max");
+    let limit = (limits.index_bytes_max, "limits.indexBytes");
     reader.within(
         index_bytes,
         limit,
@@ -78,9 +78,10 @@ fn other_format(reader: &Reader<'_>, head: &[u8]) -> Stop {
     let enough = SNIFF_BYTES
         .min(reader.file_size)
         .min(reader.limits.header_bytes_max);
-    match usize::try_from(enough) {
-        Ok(enough) if head.len() < enough => Stop::More(SNIFF_BYTES.min(reader.file_size)),
-        _ => Stop::Refused(identify::refuse(head)),
+    // Only these bytes are looked at, however many have arrived: the answer must not depend on it.
+    match usize::try_from(enough).map(|enough| head.get(..enough)) {
+        Ok(Some(head)) => Stop::Refused(identify::refuse(head)),
+        _ => Stop::More(SNIFF_BYTES.min(reader.file_size)),
     }
 }
 

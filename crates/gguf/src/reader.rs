@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         let message = format!(
-            "{claim} {unit} are over the limit {name} of {max}: raise the limit if you trust the file"
+            "{claim} {unit} are over the limit of {max}: raise {name} if you trust the file"
         );
         Err(self.refusal(Code::LimitExceeded, at, message))
     }
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
             return Err(self.truncated(end, claimed_at));
         }
         let end = u64::try_from(end).unwrap_or(u64::MAX);
-        let limit = (self.limits.header_bytes_max, "header_bytes_max");
+        let limit = (self.limits.header_bytes_max, "limits.headerBytes");
         self.within(end, limit, claimed_at, "header bytes")?;
         Ok(end)
     }

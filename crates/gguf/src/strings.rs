@@ -69,7 +69,7 @@ impl StringWalk {
 /// Why the walk could not take the next string.
 fn diagnose(mut reader: Reader<'_>) -> Stop {
     let at = reader.offset();
-    let limit = (reader.limits.string_bytes_max, "string_bytes_max");
+    let limit = (reader.limits.string_bytes_max, "limits.stringBytes");
     let mut string = || {
         let length = reader.u64()?;
         reader.within(length, limit, at, "bytes of string")?;

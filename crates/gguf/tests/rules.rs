@@ -12,7 +12,7 @@
 mod common;
 
 use common::*;
-use gguf::{Code, Limits, Policy, Value, parse};
+use gguf::{Code, Limits, Policy, Scanner, Value, parse};
 
 /// A header that is complete but for the table: architecture, then that many tensors.
 fn table(tensors: u64) -> Raw {
@@ -73,6 +73,18 @@ fn rule_1_other_files_are_named_for_what_they_are() {
         let error = refused(&raw, Code::NotGguf);
         assert!(error.message.contains(what), "{what}: {error}");
     }
+}
+
+#[test]
+fn rule_1_the_answer_does_not_depend_on_how_much_has_arrived() {
+    let mut file = vec![b'\r'; 600];
+    file.extend([0xff; 8]);
+    let mut scanner = Scanner::new(file.len() as u64, Policy::default());
+    for block in file.chunks(7) {
+        scanner.feed(block);
+    }
+    let whole = parse(&file, Policy::default()).unwrap_err();
+    assert_eq!(whole, scanner.finish().unwrap_err());
 }
 
 #[test]
@@ -432,7 +444,7 @@ fn a_header_of_exactly_the_limit_is_accepted() {
     )
     .unwrap_err();
     assert_eq!(
-        (error.code, error.message.contains("header_bytes_max")),
+        (error.code, error.message.contains("limits.headerBytes")),
         (Code::LimitExceeded, true)
     );
 }
@@ -1114,7 +1126,7 @@ fn rule_46_a_template_has_a_limit_of_its_own() {
     assert!(
         error
             .message
-            .contains("chat_template_bytes_max of 16777216"),
+            .contains("the limit of 16777216: raise limits.chatTemplateBytes"),
         "{error}"
     );
     // No other key shares it.
