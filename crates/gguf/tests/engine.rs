@@ -660,12 +660,47 @@ fn dimensions_of_nothing() {
         ("blk.1.attn_kv_a_mqa.weight", "llama.attention.kv_lora_rank"),
         ("position_embd.weight", "llama.context_length"),
         ("blk.1.ffn_up_exps.weight", "llama.feed_forward_length"),
-        ("blk.1.ffn_up_shexp.weight", "llama.expert_shared_count"),
     ] {
         aborts(key, &file(tensor, key, 0));
         passes(&file(tensor, key, 4));
         passes(&file("other", key, 0));
     }
+}
+
+#[test]
+fn shared_experts_of_nothing() {
+    let file = |feed_forward, count: Option<u32>| {
+        let raw = Raw::v3(1, 5)
+            .architecture()
+            .pair_u32("llama.block_count", 1)
+            .pair_u32("llama.embedding_length", 4);
+        let raw = raw.key("llama.feed_forward_length", U32);
+        let raw = if count.is_none() { raw.here() } else { raw };
+        let raw = raw.u32(feed_forward).key("llama.expert_shared_count", U32);
+        let raw = if count.is_some() { raw.here() } else { raw };
+        raw.u32(count.unwrap_or(1))
+            .tensor("blk.0.ffn_up_shexp.weight", &[4, 4], 0, 0)
+            .pad(32)
+            .zeros(64)
+    };
+    passes(&file(4, None));
+    aborts("llama.feed_forward_length", &file(0, None));
+    aborts("llama.expert_shared_count", &file(4, Some(0)));
+}
+
+#[test]
+fn a_state_space_of_another_width() {
+    let numbers = |width| {
+        let raw = Raw::v3(0, 4)
+            .pair_string("general.architecture", "jamba")
+            .pair_u32("jamba.block_count", 1);
+        raw.pair_u32("jamba.embedding_length", 64)
+            .key("jamba.ssm.inner_size", U32)
+            .here()
+            .u32(width)
+    };
+    passes(&numbers(128));
+    aborts("jamba.ssm.inner_size", &numbers(64));
 }
 
 #[test]

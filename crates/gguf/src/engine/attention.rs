@@ -121,8 +121,17 @@ const ROTATES_NOTHING: [&str; 7] = [
 /// Architectures that always set up windows, and assert that some layer has one.
 const WINDOWED: [&str; 4] = ["cohere2", "gemma-embedding", "gemma2", "gemma3"];
 
-/// Architectures of latent attention that assert what is left of a key beside its rotated part.
-const LATENT: [&str; 4] = ["deepseek2", "deepseek2-ocr", "hy_v4", "mistral4"];
+/// Architectures of latent attention that assert that something is left of a key beside its rotated part.
+const LATENT: [&str; 8] = [
+    "deepseek2",
+    "deepseek2-ocr",
+    "deepseek32",
+    "glm-dsa",
+    "hy_v4",
+    "kimi-k3",
+    "kimi-linear",
+    "mistral4",
+];
 
 pub(super) fn judge(model: &Model<'_>) -> Result<(), GgufError> {
     judge_windows(model)?;

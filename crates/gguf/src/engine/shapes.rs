@@ -34,6 +34,9 @@ const EXPERT_LENGTH: &str = "expert_feed_forward_length";
 /// The embedding of this one is as wide as its features.
 const EMBEDS_FEATURES: [&str; 1] = ["wavtokenizer-dec"];
 
+/// `GGML_ASSERT(2 * n_embd == d_inner)`.
+const STATE_IS_TWICE_AS_WIDE: [&str; 2] = ["granitehybrid", "jamba"];
+
 /// What may be given layer by layer.
 const LAYERED: [&str; 4] = [
     "attention.head_count",
@@ -65,6 +68,7 @@ pub(super) fn judge(model: &Model<'_>) -> Result<(), GgufError> {
     widths.judge_embedding()?;
     widths.judge_positions()?;
     widths.judge_dimensions()?;
+    widths.judge_state_width()?;
     (0..widths.layers).try_for_each(|layer| widths.judge_layer(layer))
 }
 
@@ -157,6 +161,15 @@ impl<'a> Widths<'a> {
         Ok(())
     }
 
+    fn judge_state_width(&self) -> Result<(), GgufError> {
+        let inner = self.model.number("ssm.inner_size");
+        let other = inner.filter(|inner| u64::from(inner.value) != self.embedding * 2);
+        match other.filter(|_| self.model.is_any_of(&STATE_IS_TWICE_AS_WIDE)) {
+            Some(inner) => Err(inner.refusal(format!("{} dimensions of state for {} of embedding, and the engine aborts unless they are twice as many", inner.value, self.embedding))),
+            None => Ok(()),
+        }
+    }
+
     fn has_in_any_layer(&self, tensor: &str) -> bool {
         let name = |layer| format!("blk.{layer}.{tensor}.weight");
         let has = |name: String| self.model.header.tensor_named(name.as_bytes()).is_some();
@@ -179,6 +192,11 @@ impl<'a> Widths<'a> {
             .model
             .number("expert_shared_count")
             .map_or(1, |count| count.value.into());
+        // As wide as it says, else as wide as the dense layers.
+        let shared_width = match self.model.number("expert_shared_feed_forward_length") {
+            Some(length) if length.value > 0 => u64::from(length.value),
+            _ => feed_forward.max(expert),
+        };
         let (q, k) = (
             self.blamed("attention.key_length", "attention.head_count"),
             self.blamed("attention.key_length", self.key_of_kv()),
@@ -192,6 +210,7 @@ impl<'a> Widths<'a> {
             ("ffn_gate", feed_forward, "feed_forward_length"),
             ("ffn_down", feed_forward, "feed_forward_length"),
             ("ffn_up_shexp", shared, "expert_shared_count"),
+            ("ffn_up_shexp", shared_width, "feed_forward_length"),
             ("ffn_up_exps", expert, expert_key),
             ("ffn_gate_exps", expert, expert_key),
             ("ffn_down_exps", expert, expert_key),
