@@ -77,7 +77,6 @@ const deadly: readonly Mutation[] = [
   number("nextn_predict_layers", 3),
   { what: "rope scaling of no known type", spec: changed("llama.rope.scaling.type", string("dynamic")), field: "llama.rope.scaling.type", kills: true },
   { what: "an epsilon that is no number", spec: changed("llama.attention.layer_norm_rms_epsilon", f32(NaN)), field: "llama.attention.layer_norm_rms_epsilon", kills: true },
-  { what: "a word vocabulary without an unknown token", spec: vocabulary("bert", ["a", "b"]), field: TOKENS, kills: true },
   { what: "a byte in a word vocabulary", spec: vocabulary("bert", ["[UNK]", "b"], ["tokenizer.ggml.unknown_token_id", u32(0)], ["tokenizer.ggml.token_type", array("i32", [2, 6])]), field: "tokenizer.ggml.token_type" },
   { what: "tokens that fill two gigabytes once decoded", spec: vocabulary("gpt2", ["a", " ".repeat(47_000)]), field: TOKENS },
   { what: "no tokens for the test tokenizer", spec: vocabulary("test", []), field: TOKENS, kills: true },

@@ -1,7 +1,9 @@
 //! What each tokenizer needs of its vocabulary so as not to abort, hang or run over its arrays.
 //!
-//! node-llama-cpp tokenizes [`PROBE`] and back at every load, and an exception of the tokenizer
-//! ends the process there: nothing between it and JavaScript catches one.
+//! node-llama-cpp tokenizes [`PROBE`] and back after every load, and an exception of the tokenizer
+//! ends the process there: nothing between it and JavaScript catches one. Only files with weights are
+//! judged by that. Without weights the load is refused before, unless the vocabulary alone is asked
+//! for, and hand-made vocabularies of a few tokens are what tests and tools keep in such files.
 
 use crate::GgufError;
 use crate::cursor::offset;
@@ -31,7 +33,7 @@ const BYTE: i32 = 6;
 /// Judges a header that has no tokens: only a tokenizer that is none loads without them.
 pub(super) fn judge_without_tokens(header: &Header) -> Result<(), GgufError> {
     match Tokenizer::of(header) {
-        Some(tokenizer) => tokenizer.judge_none(),
+        Some(tokenizer) => tokenizer.judge_none(header),
         None => Ok(()),
     }
 }
@@ -40,7 +42,7 @@ pub(super) fn judge(header: &Header, pair: &Pair<'_>, tokens: &Array<'_>) -> Res
     let Some(tokenizer) = Tokenizer::of(header) else {
         return Ok(());
     };
-    tokenizer.judge_none()?;
+    tokenizer.judge_none(header)?;
     let vocabulary = Vocabulary {
         header,
         pair,
@@ -62,6 +64,13 @@ pub(super) fn judge(header: &Header, pair: &Pair<'_>, tokens: &Array<'_>) -> Res
     }
 }
 
+/// Whether the file has what every model starts with: embeddings and a first block.
+fn has_weights(header: &Header) -> bool {
+    let is_block = |name: &[u8]| name.starts_with(b"blk.0.");
+    header.tensor_named(b"token_embd.weight").is_some()
+        && header.tensors().any(|tensor| is_block(tensor.name))
+}
+
 /// `tokenizer.ggml.model`.
 struct Tokenizer<'a> {
     pair: Pair<'a>,
@@ -76,8 +85,11 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// Seen: node-llama-cpp tokenizes although there is no tokenizer: `GGML_ASSERT(tokenizer)`.
-    fn judge_none(&self) -> Result<(), GgufError> {
+    fn judge_none(&self, header: &Header) -> Result<(), GgufError> {
         if self.model != b"none" && self.model != b"no_vocab" {
+            return Ok(());
+        }
+        if !has_weights(header) {
             return Ok(());
         }
         let reason = "the model has no tokenizer, and node-llama-cpp aborts because it tokenizes at every load";
@@ -98,6 +110,9 @@ impl Vocabulary<'_> {
 
     /// Seen: text without a token falls back to byte tokens, and a missing one ends the process.
     fn judge_byte_fallback(&self) -> Result<(), GgufError> {
+        if !has_weights(self.header) {
+            return Ok(());
+        }
         let bytes = ByteTokens::of(self.tokens);
         let missing = PROBE
             .iter()
@@ -134,6 +149,7 @@ impl Vocabulary<'_> {
     fn judge_unknown(&self, default: Option<u64>) -> Result<(), GgufError> {
         match self.unknown(default) {
             Some(_) => Ok(()),
+            None if !has_weights(self.header) => Ok(()),
             None => Err(self.refusal("the vocabulary has no unknown token, and text that it cannot spell aborts the engine")),
         }
     }
