@@ -80,7 +80,7 @@ describe("a process", () => {
     expect(out).toBe("alive\n");
   });
 
-  test("loads ten thousand times and keeps no descriptor and no memory", { timeout: 120_000 }, async () => {
+  test("loads fifteen thousand times and keeps no descriptor and no memory", { timeout: 120_000 }, async () => {
     const home = await folder();
     tinyModel().save(join(home, "m.gguf"));
     const out = await program(`
@@ -95,12 +95,14 @@ describe("a process", () => {
         gc();
         return { descriptors: readdirSync("/proc/self/fd").length, bytes: process.memoryUsage.rss() };
       }
-      await round(4000); // allocators and engine reach their working size
-      const before = await round(6000), after = await round(10_000);
-      console.log(JSON.stringify({ descriptors: after.descriptors - before.descriptors, bytes: after.bytes - before.bytes }));`, "--expose-gc");
+      // Allocators and engine take a while to reach their working size; a leak grows in every round.
+      const seen = [];
+      for (let rounds = 0; rounds < 5; rounds++) seen.push(await round(3000));
+      const growths = seen.slice(1).map(({ bytes }, index) => bytes - seen[index].bytes);
+      console.log(JSON.stringify({ descriptors: seen.at(-1).descriptors - seen[0].descriptors, bytes: Math.min(...growths) }));`, "--expose-gc");
     const growth = JSON.parse(out) as { descriptors: number; bytes: number };
     expect(growth.descriptors).toBe(0);
-    expect(growth.bytes).toBeLessThan(48 << 20);
+    expect(growth.bytes).toBeLessThan(3000 * 1024);
   });
 
   test("keeps what a terminated worker had recorded", async () => {
