@@ -13,7 +13,7 @@ import { ModelLife } from "./model-life.ts";
 import { native } from "./native.ts";
 import type { NativeGguf, NativeModel, NativeRefusal, NativeRoot, NativeVerdict } from "./native.ts";
 import { parseCallOptions, parseLoaderOptions, pathBytes } from "./options.ts";
-import type { CallOptions, LoaderOptions, ModelPath, ParsedLoader } from "./options.ts";
+import type { CallOptions, LoaderOptions, ModelPath, ParsedJudge, ParsedLoader } from "./options.ts";
 import { Slots } from "./slots.ts";
 
 /** What a buffer was found to be. */
@@ -105,6 +105,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
 
   /**
    * Reads the header only: milliseconds, whatever the model's size. The report is unverified and says so.
+   * It shows also what would be unsafe for an engine, unless the call says `engineSafety: true`: nothing is handed over.
    * Refusals are recorded like those of {@link load}.
    */
   async inspect(path: ModelPath, options?: CallOptions): Promise<InspectReport> {
@@ -144,7 +145,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   /** Runs one call from its options to its outcome and counts it last. */
   async #call<T>(action: Action, path: Uint8Array | undefined, options: CallOptions | undefined, run: (call: Call) => Promise<T>): Promise<T> {
     if (this.#disposed) throw Object.assign(new Error("this loader was disposed"), { code: "LOADER_DISPOSED" });
-    const call = new Call(action, path, parseCallOptions(options, this.#options.judge));
+    const call = new Call(action, path, parseCallOptions(options, this.#rules(action)));
     const outcome = run(call);
     this.#running.set(call, outcome);
     this.#metrics.started();
@@ -154,6 +155,12 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     this.#metrics.ended();
     this.#metrics.decided(action, code, call.seconds, action === "inspect" ? 0 : call.control.bytesDone());
     return outcome;
+  }
+
+  /** A look hands nothing to an engine, so what an engine would die of may be looked at. */
+  #rules(action: Action): ParsedJudge {
+    const { judge } = this.#options;
+    return action === "inspect" ? { ...judge, policy: { ...judge.policy, engineSafety: false } } : judge;
   }
 
   /** The verdict of an accepted model; a refusal is recorded, then thrown. */

@@ -61,11 +61,11 @@ Reads the header only. Nothing of it is verified: use verify before you load a m
   model-loader inspect llama.gguf --json | jq '.metadata[] | select(.key == "llama.context_length").value'
 
 Options
-  --tensors           list name, type, shape, offset and bytes of every tensor
-  --no-engine-safety  show also what is known to crash an engine
-  --root DIR          the file must lie in DIR. Default: its own folder
-  --json              one JSON object on standard output. Arrays of more than 8 elements have type and length but no
-                      value; whole numbers beyond 2^53 and numbers that are not finite are strings
+  --tensors        list name, type, shape, offset and bytes of every tensor
+  --engine-safety  refuse what is known to crash an engine, as verify does
+  --root DIR       the file must lie in DIR. Default: its own folder
+  --json           one JSON object on standard output. Arrays of more than 8 elements have type and length but no
+                   value; whole numbers beyond 2^53 and numbers that are not finite are strings
 
 ${EXIT_CODES}`,
 

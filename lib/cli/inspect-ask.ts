@@ -10,7 +10,7 @@ export interface InspectAsk {
   readonly engineSafety: boolean;
 }
 
-export const INSPECT_GRAMMAR = { flags: ["tensors", "no-engine-safety", "json"], options: ["root"] } as const;
+export const INSPECT_GRAMMAR = { flags: ["tensors", "engine-safety", "json"], options: ["root"] } as const;
 
 /** @throws UsageError */
 export function parseInspect(args: readonly string[]): InspectAsk {
@@ -23,6 +23,6 @@ export function parseInspect(args: readonly string[]): InspectAsk {
     root: options.get("root"),
     tensors: flags.has("tensors"),
     json: flags.has("json"),
-    engineSafety: !flags.has("no-engine-safety"),
+    engineSafety: flags.has("engine-safety"),
   };
 }

@@ -74,14 +74,14 @@ describe("a header", () => {
   });
 });
 
-test("what would crash an engine is refused, and shown on demand", async () => {
+test("what would crash an engine is shown, and refused on demand", async () => {
   const spec = tinyModelSpec();
   const metadata = spec.metadata.map(([key, value]) => (key === "llama.embedding_length" ? [key, u32(0)] : [key, value])) as typeof spec.metadata;
   writeFileSync(join(home, "unsafe.gguf"), writeGguf({ ...spec, metadata }).bytes());
-  const refused = await cli(["inspect", "unsafe.gguf", "--json"], home);
+  const refused = await cli(["inspect", "unsafe.gguf", "--engine-safety", "--json"], home);
   expect(refused.code).toBe(1);
   expect(line(refused.stdout)).toMatchObject({ ok: false, code: "GGUF_ENGINE_UNSAFE" });
-  expect((await cli(["inspect", "unsafe.gguf", "--no-engine-safety"], home)).stdout).toContain("llama.embedding_length");
+  expect((await cli(["inspect", "unsafe.gguf"], home)).stdout).toContain("llama.embedding_length");
 });
 
 describe("what cannot be inspected", () => {

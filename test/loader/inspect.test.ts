@@ -1,7 +1,8 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { writeSparseModel, tinyModel } from "../fixtures/models.mjs";
+import { string, writeGguf } from "../fixtures/gguf-writer.mjs";
+import { tinyModel, tinyModelSpec, writeSparseModel } from "../fixtures/models.mjs";
 import { gate, refusal } from "../support/gate.ts";
 
 describe("an inspection", () => {
@@ -23,6 +24,15 @@ describe("an inspection", () => {
     expect(await records()).toHaveLength(before);
     await refusal(loader.inspect("absent"));
     expect((await records()).at(-1)).toMatchObject({ type: "ModelLoadFailed", action: "model.inspect", reason: "NOT_FOUND" });
+  });
+
+  test("shows what would crash an engine, and refuses it on demand", async () => {
+    const { root, loader } = await gate({ engineSafety: true });
+    const spec = tinyModelSpec();
+    writeGguf({ ...spec, metadata: [...spec.metadata, ["llama.rope.scaling.type", string("none of them")]] }).save(join(root, "m.gguf"));
+    expect((await loader.inspect("m.gguf")).gguf.metadata("llama.rope.scaling.type")).toBe("none of them");
+    expect(await refusal(loader.inspect("m.gguf", { engineSafety: true }))).toMatchObject({ code: "GGUF_ENGINE_UNSAFE" });
+    expect(await refusal(loader.load("m.gguf"))).toMatchObject({ code: "GGUF_ENGINE_UNSAFE" });
   });
 
   test("sees that tensors reach beyond the file's end", async () => {
