@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { native, NATIVE_EXPORTS } from "../../lib/native.ts";
-import { tinyModel, writeSparseModel } from "../fixtures/models.mjs";
+import { bigVocabulary, tinyModel, writeSparseModel } from "../fixtures/models.mjs";
 import { distIndex } from "../support/dist.ts";
 import { folder, recordsOf } from "../support/gate.ts";
 
@@ -103,6 +103,20 @@ describe("a process", () => {
     const growth = JSON.parse(out) as { descriptors: number; bytes: number };
     expect(growth.descriptors).toBe(0);
     expect(growth.bytes).toBeLessThan(3000 * 1024);
+  });
+
+  test("looks at large headers again and again in little memory, for the garbage collector knows their size", async () => {
+    const home = await folder();
+    bigVocabulary({ embedding: 32 }).save(join(home, "v.gguf"));
+    const out = await program(`
+      const loader = await ModelLoader.open({ root: ${JSON.stringify(home)}, audit: "disabled" });
+      let peak = 0;
+      for (let round = 0; round < 100; round++) {
+        await loader.inspect("v.gguf");
+        peak = Math.max(peak, process.memoryUsage.rss());
+      }
+      console.log(peak);`);
+    expect(Number(out)).toBeLessThan(512 << 20);
   });
 
   test("keeps what a terminated worker had recorded", async () => {

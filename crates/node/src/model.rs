@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
 use gguf::{Header, Tensor, Value};
-use napi::bindgen_prelude::{BigInt, Error, Result};
+use napi::bindgen_prelude::{BigInt, Env, Error, ObjectFinalize, Result};
 use napi_derive::napi;
 use verify::Verified;
 
@@ -44,12 +44,23 @@ impl NativeModel {
 }
 
 /// A parsed header; holds no descriptor.
-#[napi]
+#[napi(custom_finalize)]
 pub struct NativeGguf {
     header: Arc<Header>,
 }
 
+impl ObjectFinalize for NativeGguf {
+    fn finalize(self, env: Env) -> Result<()> {
+        env.adjust_external_memory(-self.held_bytes()).map(drop)
+    }
+}
+
 impl NativeGguf {
+    /// The header's bytes; what the parser built on top of them is smaller.
+    pub(crate) fn held_bytes(&self) -> i64 {
+        saturating(self.header.header_bytes())
+    }
+
     pub(crate) fn new(header: &Arc<Header>) -> Self {
         Self {
             header: Arc::clone(header),

@@ -9,6 +9,17 @@ use std::sync::mpsc;
 use napi::JsDeferred;
 use napi::bindgen_prelude::{Env, Error, Object, Result, ToNapiValue};
 
+/// What a settled promise keeps alive outside of JavaScript's heap.
+///
+/// The garbage collector sees only a small object, and would let gigabytes of headers wait behind it.
+pub(crate) trait Held {
+    fn held_bytes(&self) -> i64 {
+        0
+    }
+}
+
+impl Held for () {}
+
 type Resolver<T> = Box<dyn FnOnce(Env) -> Result<T>>;
 
 /// Runs `work` on a new thread. A panic in it rejects the promise; it never reaches Node.
@@ -18,7 +29,7 @@ pub(crate) fn promise<'env, T>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Object<'env>>
 where
-    T: ToNapiValue + Send + 'static,
+    T: ToNapiValue + Held + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel::<JsDeferred<T, Resolver<T>>>();
     // The thread comes first: a promise without one would never settle and keep the process alive.
@@ -39,10 +50,13 @@ where
 
 fn settle<T>(deferred: JsDeferred<T, Resolver<T>>, work: impl FnOnce() -> T)
 where
-    T: ToNapiValue + Send + 'static,
+    T: ToNapiValue + Held + Send + 'static,
 {
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(value) => deferred.resolve(Box::new(move |_| Ok(value))),
+        Ok(value) => deferred.resolve(Box::new(move |env| {
+            env.adjust_external_memory(value.held_bytes())?;
+            Ok(value)
+        })),
         Err(panic) => deferred.reject(Error::from_reason(text_of(panic.as_ref()))),
     }
 }

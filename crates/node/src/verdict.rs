@@ -5,6 +5,7 @@ use napi_derive::napi;
 
 use crate::control::saturating;
 use crate::model::{NativeGguf, NativeModel};
+use crate::thread::Held;
 
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
@@ -14,6 +15,12 @@ pub(crate) struct Verdict {
     pub gguf: Option<NativeGguf>,
     pub facts: Option<Facts>,
     pub sha256: Option<String>,
+}
+
+impl Held for Verdict {
+    fn held_bytes(&self) -> i64 {
+        self.gguf.as_ref().map_or(0, NativeGguf::held_bytes)
+    }
 }
 
 #[napi(object, object_from_js = false)]
