@@ -2,7 +2,7 @@
 import { chmod } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ROOT, run, tool } from "./command.mjs";
-import { installDependencies, Missing, requireNode, requireRust } from "./prerequisites.mjs";
+import { installDependencies, prerequisitesMet } from "./prerequisites.mjs";
 
 const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
 
@@ -21,14 +21,7 @@ const NATIVE = [
 process.exitCode = await build();
 
 async function build() {
-  try {
-    await requireNode();
-    await requireRust();
-  } catch (failure) {
-    if (!(failure instanceof Missing)) throw failure;
-    console.error(failure.message);
-    return 1;
-  }
+  if (!(await prerequisitesMet())) return 1;
   for (const [name, step] of STEPS) {
     const { code } = await step();
     if (code !== 0) {

@@ -11,7 +11,7 @@ import { mkdir, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT, run, tool } from "./command.mjs";
-import { installDependencies, requireNode, requireRust } from "./prerequisites.mjs";
+import { installDependencies, prerequisitesMet } from "./prerequisites.mjs";
 import { cargoTally, NONE, sum, tallyLine, vitestTally } from "./tally.mjs";
 
 const FUZZ_SECONDS = 30;
@@ -95,14 +95,7 @@ function judged({ code }, tally) {
 }
 
 async function prerequisites() {
-  try {
-    await requireNode();
-    await requireRust();
-    return { code: 0 };
-  } catch (failure) {
-    console.error(failure.message);
-    return { code: 1 };
-  }
+  return { code: (await prerequisitesMet()) ? 0 : 1 };
 }
 
 async function vitest() {

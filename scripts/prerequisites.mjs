@@ -3,17 +3,30 @@ import { readFile } from "node:fs/promises";
 import { ROOT, run } from "./command.mjs";
 
 /** Something is missing that a person has to install. */
-export class Missing extends Error {}
+class Missing extends Error {}
+
+/** Whether Node and Rust are here and new enough; says what to install where they are not. */
+export async function prerequisitesMet() {
+  try {
+    await requireNode();
+    await requireRust();
+    return true;
+  } catch (failure) {
+    if (!(failure instanceof Missing)) throw failure;
+    console.error(failure.message);
+    return false;
+  }
+}
 
 /** @throws {Missing} naming the version that is needed */
-export async function requireNode() {
+async function requireNode() {
   const { engines } = await json("package.json");
   const needed = engines.node.replace(">=", "");
   if (older(process.versions.node, needed)) throw new Missing(`Node ${process.versions.node} is too old: ${needed} or newer is needed.`);
 }
 
 /** @throws {Missing} saying how to get a Rust that will do */
-export async function requireRust() {
+async function requireRust() {
   const needed = /^rust-version = "(.+)"$/m.exec(await text("Cargo.toml"))[1];
   const [cargo, rustc] = await Promise.all([run("cargo", ["--version"], { quiet: true }), run("rustc", ["--version"], { quiet: true })]);
   if (cargo.code !== 0 || rustc.code !== 0) {

@@ -7,7 +7,7 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { run } from "./command.mjs";
-import { dependenciesInstalled, Missing, requireNode, requireRust } from "./prerequisites.mjs";
+import { dependenciesInstalled, prerequisitesMet } from "./prerequisites.mjs";
 
 const script = (name) => fileURLToPath(new URL(name, import.meta.url));
 
@@ -24,14 +24,7 @@ async function quickstart(args) {
 
 /** Installs and builds without a word about it, unless it fails. Progress goes to standard error: the verdict is the output. */
 async function built() {
-  try {
-    await requireNode();
-    await requireRust();
-  } catch (failure) {
-    if (!(failure instanceof Missing)) throw failure;
-    console.error(failure.message);
-    return false;
-  }
+  if (!(await prerequisitesMet())) return false;
   const fresh = !(await dependenciesInstalled());
   console.error(fresh ? "installing and building; a minute or two the first time …" : "building …");
   const startedMs = performance.now();
