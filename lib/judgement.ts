@@ -1,15 +1,15 @@
 /** Writes decisions to the trail: a refusal before it is thrown, an acceptance before the model is handed over. */
-import { resolve } from "node:path";
 import type { AuditEvent } from "./audit/events.ts";
 import type { AuditLog } from "./audit/log.ts";
 import type { Call } from "./call.ts";
 import { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
+import type { GgufView } from "./gguf-view.ts";
 import type { NativeFacts, NativeVerdict } from "./native.ts";
 
 /** Where decisions are written, and what happens when they cannot be. */
 export interface Judge {
   /** The folder that paths are relative to: without it a record does not say which file it was. */
-  readonly root: Uint8Array;
+  readonly rootPath: string;
   readonly audit: AuditLog | undefined;
   readonly onAuditFailure: "refuse" | "continue";
 }
@@ -28,9 +28,9 @@ export async function recordRefusal(judge: Judge, call: Call, error: ModelLoadEr
  * @returns the failure that the policy lets pass, if any
  * @throws ModelLoadError AUDIT_UNAVAILABLE where an unrecorded load must not happen
  */
-export async function recordAcceptance(judge: Judge, call: Call, verdict: NativeVerdict): Promise<Error | undefined> {
+export async function recordAcceptance(judge: Judge, call: Call, verdict: NativeVerdict, gguf: GgufView): Promise<Error | undefined> {
   try {
-    await judge.audit?.emit(acceptanceEvent(judge, call, verdict));
+    await judge.audit?.emit(acceptanceEvent(judge, call, verdict, gguf));
     return undefined;
   } catch (failure) {
     if (judge.onAuditFailure === "continue") return asError(failure);
@@ -71,18 +71,17 @@ function refusalEvent(judge: Judge, call: Call, error: ModelLoadError, facts: Na
   };
 }
 
-function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict): AuditEvent {
-  const summary = verdict.gguf?.summary();
+function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict, gguf: GgufView): AuditEvent {
   return {
     ...envelope(call),
     type: "ModelLoaded",
     outcome: "allowed",
     target: {
       ...target(call, verdict.facts, verdict.sha256),
-      ...(summary === undefined ? {} : { ggufVersion: summary.version }),
-      ...(summary?.architecture === undefined ? {} : { architecture: summary.architecture }),
+      ggufVersion: gguf.version,
+      ...(gguf.architecture === undefined ? {} : { architecture: gguf.architecture }),
     },
-    details: { findings: summary?.findingCount, ...circumstances(judge, call) },
+    details: { findings: gguf.findingCount, ...circumstances(judge, call) },
   };
 }
 
@@ -90,7 +89,7 @@ function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict): Audi
 function circumstances(judge: Judge, call: Call): NonNullable<AuditEvent["details"]> {
   const { policy, requireDigest, maxBytes } = call.options.judge;
   return {
-    root: resolve(Buffer.from(judge.root).toString("utf8")),
+    root: judge.rootPath,
     strict: policy.strict,
     engineSafety: policy.engineSafety,
     requireDigest,

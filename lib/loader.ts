@@ -97,9 +97,10 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     const sizeBytes = sizeOf(bytes);
     return this.#call("validateBytes", undefined, options, async (call) => {
       const verdict = await this.#accepted(call, () => judgeBytes(call, bytes, sizeBytes));
-      const auditError = await recordAcceptance(this.#options, call, verdict);
-      const { sha256, gguf } = verdict;
-      return { sha256, sizeBytes, digestExpected: call.options.sha256 !== undefined, gguf: new GgufView(gguf), auditError };
+      const { sha256 } = verdict;
+      const gguf = new GgufView(verdict.gguf);
+      const auditError = await recordAcceptance(this.#options, call, verdict, gguf);
+      return { sha256, sizeBytes, digestExpected: call.options.sha256 !== undefined, gguf, auditError };
     });
   }
 
@@ -185,7 +186,8 @@ export class ModelLoader implements AsyncDisposable, Disposable {
 
   async #handOver(call: Call, verdict: Accepted): Promise<Model> {
     const held = verdict.model as NativeModel;
-    const auditError = await recordAcceptance(this.#options, call, verdict).catch((failure: unknown) => {
+    const gguf = new GgufView(verdict.gguf);
+    const auditError = await recordAcceptance(this.#options, call, verdict, gguf).catch((failure: unknown) => {
       held.close();
       throw failure;
     });
@@ -194,7 +196,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
       sha256: verdict.sha256,
       sizeBytes: verdict.facts?.sizeBytes ?? 0,
       digestExpected: call.options.sha256 !== undefined,
-      gguf: new GgufView(verdict.gguf),
+      gguf,
       auditError,
     });
     this.#dropped.register(model, life);

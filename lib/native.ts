@@ -106,7 +106,6 @@ export interface NativeGguf {
 
 export interface NativeModel {
   fd(): number;
-  gguf(): NativeGguf;
   /** Closes the descriptor; a second call does nothing. */
   close(): void;
 }

@@ -1,4 +1,5 @@
 /** Options from outside, parsed once: what leaves this file is typed, bounded and complete. */
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Registry } from "prom-client";
 import type { AuditLog } from "./audit/log.ts";
@@ -73,6 +74,8 @@ export type ModelPath = string | Uint8Array | URL;
 
 export interface ParsedLoader {
   readonly root: Uint8Array;
+  /** The root as an absolute path for records; worked out at opening, for the current folder may change. */
+  readonly rootPath: string;
   readonly audit: AuditLog | undefined;
   readonly auditChosen: boolean;
   readonly registry: Registry | undefined;
@@ -116,8 +119,10 @@ type Bag = Readonly<Record<string, unknown>>;
 export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
   const bag = bagOf(given, "ModelLoader.open", LOADER_NAMES);
   const judge = { policy: { strict: false, engineSafety: true, limits: limitsOf(bag["limits"]) }, requireDigest: false, maxBytes: undefined };
+  const root = folderBytes(bag["root"]);
   return {
-    root: folderBytes(bag["root"]),
+    root,
+    rootPath: resolve(Buffer.from(root).toString("utf8")),
     audit: auditOf(bag["audit"]),
     auditChosen: bag["audit"] !== undefined,
     registry: registryOf(bag["registry"]),
