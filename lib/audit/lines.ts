@@ -26,6 +26,26 @@ export async function eachLine(path: string, visit: VisitLine, from = 0): Promis
   }
 }
 
+/** What `read` makes of the lines, a block's worth at a time and at the consumer's pace. */
+export async function* lineBatches<T>(path: string, read: (block: Buffer, start: number, end: number) => T | undefined): AsyncGenerator<T[]> {
+  const file = await openToRead(path);
+  let batch: T[] = [];
+  const visit: VisitLine = (block, start, end) => {
+    const made = read(block, start, end);
+    if (made !== undefined) batch.push(made);
+    return true;
+  };
+  try {
+    const reader = new LineReader(file, visit, 0);
+    while (await reader.step()) {
+      yield batch;
+      batch = [];
+    }
+  } finally {
+    await file.close();
+  }
+}
+
 /** The leaf hash of a visited line, hashed where it lies: the byte before it is its own to overwrite. */
 export function leafAt(block: Buffer, start: number, end: number): string {
   block[start - 1] = 0;
@@ -73,14 +93,16 @@ class LineReader {
   }
 
   async run(): Promise<Extent> {
-    for (;;) {
-      const room = this.#block.length - this.#filled;
-      const { bytesRead } = await this.#file.read(this.#block, this.#filled, room, this.#base + this.#filled - 1);
-      if (bytesRead === 0) break;
-      this.#filled += bytesRead;
-      if (!this.#take()) break;
-    }
+    while (await this.step()) continue;
     return { bytes: this.#base + this.#filled - 1, end: this.#longFrom ?? this.#base };
+  }
+
+  /** Visits the lines of one block; false at the end of the file, or when the visitor wants no more. */
+  async step(): Promise<boolean> {
+    const room = this.#block.length - this.#filled;
+    const { bytesRead } = await this.#file.read(this.#block, this.#filled, room, this.#base + this.#filled - 1);
+    this.#filled += bytesRead;
+    return bytesRead > 0 && this.#take();
   }
 
   #take(): boolean {

@@ -11,6 +11,7 @@ import { AuditWriteError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
 import { beforeExit, notBeforeExit } from "./exit.ts";
 import { listSegments, prepareFolder } from "./folder.ts";
+import type { Follower } from "./follower.ts";
 import type { TrailFolder } from "./folder.ts";
 import { identityJson, newOrigin } from "./identity.ts";
 import { takeLock } from "./lock.ts";
@@ -40,6 +41,7 @@ export class AuditLog {
   readonly #trail: Trail;
   readonly #committer: Committer;
   readonly #held: Held;
+  readonly #followers: readonly Follower[] = [];
   readonly #atExit = (): void => { this.#closeAtExit(); };
   #lastDurableMs = 0;
   #closed = false;
@@ -139,6 +141,7 @@ export class AuditLog {
     try {
       await this.#committer.emit(last);
     } finally {
+      await Promise.all(this.#followers.map((follower) => follower.close()));
       this.#release();
     }
   }
@@ -149,6 +152,7 @@ export class AuditLog {
     try {
       this.#committer.emitSync(last);
     } finally {
+      for (const follower of this.#followers) follower.closeSync();
       this.#release();
     }
   }
@@ -193,6 +197,7 @@ export class AuditLog {
       segmentBytesMax: settings.segmentBytes,
       draft: (event) => this.#draft(event),
       syncFailed: (failure, waiting) => { this.#alarm.syncFailed(failure, waiting); },
+      durable: (records) => { for (const follower of this.#followers) follower.durable(records); },
       warn: (failure, message) => { this.#alarm.warn(failure, message); },
     }, segment);
   }

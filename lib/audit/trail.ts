@@ -16,6 +16,7 @@
 import { leafHash } from "./chain.ts";
 import { AuditWriteError, asWriteError, TamperedError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
+import type { DurableRecord } from "./follower.ts";
 import { Losses } from "./losses.ts";
 import { Patience } from "./patience.ts";
 import type { Draft } from "./record.ts";
@@ -41,11 +42,7 @@ export interface Pending {
   waiter?: Waiter | undefined;
 }
 
-interface Entry extends Pending {
-  readonly seq: number;
-  readonly leaf: string;
-  readonly text: string;
-}
+interface Entry extends Pending, DurableRecord {}
 
 /** A record of an earlier run, with its newline. */
 export interface CarriedLine {
@@ -63,6 +60,8 @@ export interface TrailOptions {
   /** Records about the trail itself. */
   readonly draft: (event: AuditEvent) => Draft;
   readonly syncFailed: (failure: AuditWriteError, waiting: readonly Pending[]) => void;
+  /** Records that have just become durable, each once and in order; their callers hear of it after this. */
+  readonly durable: (records: readonly DurableRecord[]) => void;
   readonly warn: (failure: unknown, message: string) => void;
 }
 
@@ -381,13 +380,14 @@ export class Trail {
   #durable(count: number): void {
     this.#failures = 0;
     this.#patience.worked();
-    const done = this.#unsynced.slice(0, count);
+    const done = this.#unsynced.slice(this.#confirmed, count);
     // While a sync is under way on this file, its failure would take all of them along: keep them until it is over.
     if (this.syncing && this.#running === this.#segment) this.#confirmed = count;
     else {
       this.#unsynced = this.#unsynced.slice(count);
       this.#confirmed = 0;
     }
+    if (done.length > 0) this.#options.durable(done);
     for (const entry of done) {
       const { waiter } = entry;
       entry.waiter = undefined;
