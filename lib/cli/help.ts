@@ -1,4 +1,5 @@
 /** Help that teaches by example. */
+import { AUDIT_HELP } from "./audit-help.ts";
 
 const EXIT_CODES = `Exit codes
   0  verified                        3  could not be judged: missing, no permission, not a file, read error
@@ -69,14 +70,5 @@ Options
 
 ${EXIT_CODES}`,
 
-  audit: `model-loader audit verify DIR [--json]: check that an audit trail is whole
-
-  model-loader audit verify /var/lib/model-loader/audit
-
-Hashes every record again and follows the chain from the first to the last. Names the first record that was changed,
-removed, inserted or moved. It cannot see that the newest records were cut off: compare the number of records with
-one noted elsewhere, such as the metric model_loader_audit_log_size.
-
-Exit codes
-  0  intact   1  tampering found   2  the command line is wrong   3  missing or unreadable`,
+  ...AUDIT_HELP,
 };

@@ -25,7 +25,7 @@ async function main(args: readonly string[]): Promise<number> {
   try {
     return await run(args);
   } catch (failure) {
-    return failure instanceof UsageError ? misused(failure, args[0]) : broken(failure);
+    return failure instanceof UsageError ? misused(failure, topicOf(args)) : broken(failure);
   }
 }
 
@@ -33,10 +33,16 @@ async function run(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined) throw new UsageError("name a command.");
   if (name === "--version" || name === "-V") return print(version());
-  if (name === "help" || name === "--help" || name === "-h") return print(helpFor(rest[0] ?? ""));
+  if (name === "help" || name === "--help" || name === "-h") return print(helpFor(topicOf(rest)));
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (command === undefined) throw unknownCommand(name);
-  return asksForHelp(rest) ? print(helpFor(name)) : await command(rest);
+  return asksForHelp(rest) ? print(helpFor(topicOf(args))) : await command(rest);
+}
+
+/** The longest beginning of a command line that help knows something about: `audit verify`, or else its first word. */
+function topicOf([name = "", subcommand = ""]: readonly string[]): string {
+  const both = `${name} ${subcommand}`;
+  return Object.hasOwn(HELP, both) ? both : name;
 }
 
 function helpFor(name: string): string {
@@ -55,8 +61,8 @@ function unknownCommand(name: string): UsageError {
   return new UsageError(`there is no command ${visible(name, 80)}.${didYouMean(name, Object.keys(COMMANDS))}`);
 }
 
-function misused(failure: UsageError, name: string | undefined): number {
-  const help = name !== undefined && Object.hasOwn(COMMANDS, name) ? `model-loader ${name} --help` : "model-loader --help";
+function misused(failure: UsageError, topic: string): number {
+  const help = topic !== "" && Object.hasOwn(HELP, topic) ? `model-loader ${topic} --help` : "model-loader --help";
   process.stderr.write(`model-loader: ${failure.message}\nTry: ${help}\n`);
   return EXIT.USAGE;
 }

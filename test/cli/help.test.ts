@@ -16,7 +16,10 @@ describe("help", () => {
     [["verify", "x.gguf", "--json", "-h"], "verify"],
     [["inspect", "--help"], "inspect"],
     [["audit", "--help"], "audit"],
-    [["audit", "verify", "--help"], "audit"],
+    [["audit", "verify", "--help"], "audit verify"],
+    [["help", "audit"], "audit"],
+    [["help", "audit", "verify"], "audit verify"],
+    [["audit", "nothing", "--help"], "audit"],
   ])("%j", async (args, topic) => {
     const { code, stdout, stderr } = await cli(args);
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${HELP[topic] ?? ""}\n`, stderr: "" });
@@ -50,7 +53,7 @@ describe("a command line that names nothing we know is exit 2, with a hint, and 
     [["verify", "--sha256", "abc", "x"], "--sha256 must be 64 hex digits", "model-loader verify --help"],
     [["audit"], "audit needs", "model-loader audit --help"],
     [["audit", "verfiy", "x"], "Did you mean verify?", "model-loader audit --help"],
-    [["audit", "verify"], "audit verify needs the name of a folder", "model-loader audit --help"],
+    [["audit", "verify"], "audit verify needs the name of a folder", "model-loader audit verify --help"],
   ])("%j", async (args, hint, help) => {
     const { code, stdout, stderr } = await cli(args);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });

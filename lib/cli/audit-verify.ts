@@ -1,0 +1,52 @@
+/** `model-loader audit verify`: is a trail whole? */
+import { verifyTrail } from "../audit/verify.ts";
+import type { TrailReport } from "../audit/verify.ts";
+import { parseCommand } from "./args.ts";
+import { oneTrail, unreadableTrail } from "./audit-trail.ts";
+import { toText } from "./byte-path.ts";
+import type { BytePath } from "./byte-path.ts";
+import { EXIT } from "./exit.ts";
+import { Output } from "./output.ts";
+import { visible } from "./terminal.ts";
+import { count, sizeText } from "./units.ts";
+
+/** @throws UsageError */
+export async function verify(args: readonly string[]): Promise<number> {
+  const { flags, names } = parseCommand(args, { flags: ["json"], options: [] });
+  return told(oneTrail(names, "verify"), new Output(flags.has("json")));
+}
+
+async function told(folder: BytePath, output: Output): Promise<number> {
+  try {
+    const report = await verifyTrail(toText(folder));
+    output.result(report, () => reportText(report));
+    return report.ok ? EXIT.VERIFIED : EXIT.REFUSED;
+  } catch (failure) {
+    return unreadableTrail(folder, failure as NodeJS.ErrnoException, output);
+  }
+}
+
+function reportText(report: TrailReport): string {
+  return [
+    `${report.ok ? "intact  " : "TAMPERED"}  ${visible(report.dir)}`,
+    ...(report.damage === undefined ? [] : [`  record ${report.damage.seq}, ${report.damage.kind}: ${visible(report.damage.message)}`]),
+    `  ${count(report.records, "good record")} in ${count(report.segments, "segment")} (${sizeText(report.bytes)})${spanText(report)}`,
+    `  head ${report.head}`,
+    ...remarks(report).map((remark) => `  ${remark}`),
+    "  Not proven:",
+    ...report.notProven.map((sentence) => `  - ${visible(sentence)}`),
+  ].join("\n");
+}
+
+function spanText({ firstTime, lastTime }: TrailReport): string {
+  return firstTime === undefined || lastTime === undefined ? "" : `, from ${visible(firstTime, 40)} to ${visible(lastTime, 40)}`;
+}
+
+function remarks({ origin, recovered, closed, otherFiles }: TrailReport): string[] {
+  return [
+    ...(origin === undefined ? [] : [`origin ${visible(origin)}`]),
+    ...(closed ? [] : ["not closed in order: a writer is at work, or it died"]),
+    ...(recovered === 0 ? [] : [`${count(recovered, "unfinished end")} of earlier runs, each described by a later record`]),
+    ...(otherFiles.length === 0 ? [] : [`files that are no segments, not read: ${otherFiles.slice(0, 5).map((name) => visible(name)).join(", ")}`]),
+  ];
+}
