@@ -17,6 +17,12 @@ export type AuditEventType =
   | "AuditRecovered"
   | "AuditSegmentAbandoned"
   | "AuditEventsLost"
+  | "AuditDiskFull"
+  | "AuditSpaceRestored"
+  | "AuditEventsSuppressed"
+  | "AuditPruned"
+  | "AuditClockStepped"
+  | "AuditConfigured"
   | "AuditDamageForced"
   | "UnrecognizedEvent";
 
@@ -38,6 +44,18 @@ export const EVENT_SEVERITIES: Readonly<Record<AuditEventType, Severity>> = {
   AuditSegmentAbandoned: "HIGH",
   /** Events that could not be recorded; their callers were told so. */
   AuditEventsLost: "CRITICAL",
+  /** The disk took no more; this record was written with the space of the reserve. */
+  AuditDiskFull: "CRITICAL",
+  /** The disk has room again, and the reserve was made anew. */
+  AuditSpaceRestored: "INFO",
+  /** A flood: how many like events stand behind this one record, with the digest of all of them. */
+  AuditEventsSuppressed: "HIGH",
+  /** A segment was deleted under the written retention policy; the chain's hash at the cut stands here. */
+  AuditPruned: "HIGH",
+  /** The wall clock was set, or the machine slept: the times before and after do not compare. */
+  AuditClockStepped: "HIGH",
+  /** The trail, or a loader that writes to it, has other settings than before, or weaker ones than the default. */
+  AuditConfigured: "HIGH",
   /** A damaged trail was continued because the operator forced it. */
   AuditDamageForced: "CRITICAL",
   /** The event's type is not in this table: recorded all the same, with what was given. */
