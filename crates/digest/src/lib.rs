@@ -1,14 +1,16 @@
-//! Digests of model bytes: one SHA-256 stream, the digest's own type, and the name of the
-//! instructions that compute it on this machine.
+//! Digests of model bytes: one SHA-256 stream, several at once on one core, BLAKE3 in tiles; and
+//! the names of the instructions that compute them on this machine.
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod blake3_digest;
+mod lanes;
 mod sha256;
 mod sha256_digest;
 mod tiling;
 
 pub use blake3_digest::Blake3Digest;
+pub use lanes::{Lanes, Sha256Stream};
 pub use sha256::{Sha256, sha256_implementation};
 pub use sha256_digest::{BadDigest, Sha256Digest};
 pub use tiling::{TILE_BYTES, TileValue, Tiling, TilingError};

@@ -1,0 +1,270 @@
+//! Which instructions run, and how messages are dealt out to them.
+
+use super::stream::Sha256Stream;
+use super::{Block, State};
+use crate::{Sha256, Sha256Digest};
+use std::fmt;
+use std::sync::OnceLock;
+
+/// From how many streams on sixteen lanes pay: with fewer, a few at a time are faster than sixteen
+/// with empty seats.
+#[cfg(target_arch = "x86_64")]
+const AVX512_STREAMS_MIN: usize = 13;
+
+/// A way to compute several SHA-256 digests at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Lanes(Kernels);
+
+/// What this CPU has, and what was found to work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact about the CPU"
+)]
+struct Kernels {
+    sha_ni: bool,
+    /// SHA-NI with 32 registers, in which four streams have room; in 16 only three have.
+    wide: bool,
+    avx512: bool,
+}
+
+impl Lanes {
+    /// The best that this CPU has, found once. What gives a wrong answer to the self-test is not used.
+    pub fn detect() -> Self {
+        static FOUND: OnceLock<Lanes> = OnceLock::new();
+        *FOUND.get_or_init(Self::tested)
+    }
+
+    fn tested() -> Self {
+        let found = Kernels::of_cpu();
+        let works = |kernels: Kernels| Self(kernels).passes_self_test();
+        let sha_ni = found.sha_ni
+            && works(Kernels {
+                sha_ni: true,
+                ..Kernels::NONE
+            });
+        let wide = sha_ni
+            && found.wide
+            && works(Kernels {
+                sha_ni,
+                wide: true,
+                ..Kernels::NONE
+            });
+        let avx512 = found.avx512
+            && works(Kernels {
+                avx512: true,
+                ..Kernels::NONE
+            });
+        Self(Kernels {
+            sha_ni,
+            wide,
+            avx512,
+        })
+    }
+
+    /// One message after another: the twin, and the way to switch the others off.
+    pub const fn one_by_one() -> Self {
+        Self(Kernels::NONE)
+    }
+
+    /// What runs, for the record.
+    pub const fn implementation(self) -> &'static str {
+        match (self.0.sha_ni, self.0.wide, self.0.avx512) {
+            (true, true, true) => "x86 SHA-NI x4, AVX-512 x16",
+            (true, true, false) => "x86 SHA-NI x4",
+            (true, false, true) => "x86 SHA-NI x3, AVX-512 x16",
+            (true, false, false) => "x86 SHA-NI x3",
+            (false, _, true) => "AVX-512 x16",
+            (false, _, false) => "one by one",
+        }
+    }
+
+    /// Gives each stream its next bytes. Streams may be as many, and their bytes as long, as they like;
+    /// bytes of equal length are the fastest. Streams without bytes wait.
+    pub fn update(self, streams: &mut [&mut Sha256Stream], bytes: &[&[u8]]) {
+        let mut work: Vec<Work<'_>> = Vec::with_capacity(streams.len());
+        for (stream, bytes) in streams.iter_mut().zip(bytes) {
+            let (first, blocks) = stream.blocks(bytes);
+            if let Some(block) = first {
+                one(&mut stream.state, &[block]);
+            }
+            work.push(Work {
+                state: &mut stream.state,
+                blocks,
+            });
+        }
+        self.run(work);
+    }
+
+    /// The digests of whole messages.
+    pub fn digests(self, messages: &[&[u8]]) -> Vec<Sha256Digest> {
+        let mut streams = vec![Sha256Stream::new(); messages.len()];
+        let mut each: Vec<&mut Sha256Stream> = streams.iter_mut().collect();
+        self.update(&mut each, messages);
+        streams.into_iter().map(Sha256Stream::finalize).collect()
+    }
+
+    /// The longest go first, as many at a time as a kernel takes, as far as the shortest of them goes.
+    fn run(self, mut work: Vec<Work<'_>>) {
+        loop {
+            work.retain(|item| !item.blocks.is_empty());
+            work.sort_by_key(|item| std::cmp::Reverse(item.blocks.len()));
+            let width = self.width(work.len()).min(work.len());
+            let Some(now @ [_, ..]) = work.get_mut(..width) else {
+                return;
+            };
+            let count = now.iter().map(|item| item.blocks.len()).min().unwrap_or(0);
+            self.compress(now, count);
+        }
+    }
+
+    fn width(self, streams: usize) -> usize {
+        #[cfg(target_arch = "x86_64")]
+        if self.0.avx512 && (streams >= AVX512_STREAMS_MIN || (!self.0.sha_ni && streams > 1)) {
+            return super::avx512::LANES;
+        }
+        match streams {
+            2.. if self.0.sha_ni => streams.min(if self.0.wide { 4 } else { 3 }),
+            _ => 1,
+        }
+    }
+
+    /// Takes `count` blocks of each of these streams, which a kernel has room for.
+    fn compress(self, now: &mut [Work<'_>], count: usize) {
+        match now {
+            [only] => only.alone(count),
+            #[cfg(target_arch = "x86_64")]
+            [_, _] if self.0.sha_ni => sha_ni::<2>(now, count, self.0.wide),
+            #[cfg(target_arch = "x86_64")]
+            [_, _, _] if self.0.sha_ni => sha_ni::<3>(now, count, self.0.wide),
+            #[cfg(target_arch = "x86_64")]
+            [_, _, _, _] if self.0.sha_ni => sha_ni::<4>(now, count, self.0.wide),
+            #[cfg(target_arch = "x86_64")]
+            many if self.0.avx512 => avx512(many, count),
+            many => many.iter_mut().for_each(|item| item.alone(count)),
+        }
+    }
+
+    /// Messages of every length about a block's and a seat's edges, against one stream at a time.
+    fn passes_self_test(self) -> bool {
+        let text: Vec<u8> = (0..2048_u32)
+            .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        [2, 3, 4, 5, 11, 16, 17].iter().all(|&count| {
+            let messages: Vec<&[u8]> = (0..count)
+                .filter_map(|i| text.get(i..1000 + 37 * i))
+                .collect();
+            let expected = messages.iter().map(|message| single(message));
+            expected.eq(self.digests(&messages))
+        })
+    }
+}
+
+impl fmt::Debug for Lanes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lanes({})", self.implementation())
+    }
+}
+
+fn single(message: &[u8]) -> Sha256Digest {
+    let mut sha256 = Sha256::new();
+    sha256.update(message);
+    sha256.finalize()
+}
+
+/// A stream's state and the blocks that it has not taken yet.
+struct Work<'a> {
+    state: &'a mut State,
+    blocks: &'a [Block],
+}
+
+impl<'a> Work<'a> {
+    fn take(&mut self, count: usize) -> &'a [Block] {
+        let (now, later) = self.blocks.split_at(count.min(self.blocks.len()));
+        self.blocks = later;
+        now
+    }
+
+    fn alone(&mut self, count: usize) {
+        let blocks = self.take(count);
+        one(self.state, blocks);
+    }
+}
+
+fn one(state: &mut State, blocks: &[Block]) {
+    sha2::block_api::compress256(state, blocks);
+}
+
+impl Kernels {
+    const NONE: Self = Self {
+        sha_ni: false,
+        wide: false,
+        avx512: false,
+    };
+
+    #[cfg(target_arch = "x86_64")]
+    fn of_cpu() -> Self {
+        let avx512f = is_x86_feature_detected!("avx512f");
+        Self {
+            sha_ni: is_x86_feature_detected!("sha")
+                && is_x86_feature_detected!("ssse3")
+                && is_x86_feature_detected!("sse4.1"),
+            wide: avx512f && is_x86_feature_detected!("avx512vl"),
+            avx512: avx512f && is_x86_feature_detected!("avx512bw"),
+        }
+    }
+
+    /// One stream at a time has this CPU's own instructions too, through the sha2 crate.
+    #[cfg(not(target_arch = "x86_64"))]
+    const fn of_cpu() -> Self {
+        Self::NONE
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn sha_ni<const N: usize>(now: &mut [Work<'_>], count: usize, wide: bool) {
+    let mut states = [[0; 8]; N];
+    let mut blocks: [&[Block]; N] = [&[]; N];
+    seat(now, count, &mut states, &mut blocks);
+    #[allow(unsafe_code, reason = "instructions that not every CPU has")]
+    if wide {
+        // SAFETY: `Kernels::wide` is only true where the CPU has these features.
+        unsafe { super::sha_ni::compress_wide(&mut states, blocks) }
+    } else {
+        // SAFETY: `Kernels::sha_ni` is only true where the CPU has these features.
+        unsafe { super::sha_ni::compress(&mut states, blocks) }
+    }
+    unseat(now, &states);
+}
+
+#[cfg(target_arch = "x86_64")]
+fn avx512(now: &mut [Work<'_>], count: usize) {
+    let mut states = [[0; 8]; super::avx512::LANES];
+    // An empty seat computes what the first one does; nobody looks at it.
+    let mut blocks = [now.first().map_or(&[][..], |first| first.blocks); super::avx512::LANES];
+    for of in &mut blocks {
+        *of = of.get(..count).unwrap_or_default();
+    }
+    seat(now, count, &mut states, &mut blocks);
+    #[allow(unsafe_code, reason = "instructions that not every CPU has")]
+    // SAFETY: `Kernels::avx512` is only true where the CPU has these features.
+    unsafe {
+        super::avx512::compress(&mut states, blocks);
+    }
+    unseat(now, &states);
+}
+
+#[cfg(target_arch = "x86_64")]
+fn seat<'a>(now: &mut [Work<'a>], count: usize, states: &mut [State], blocks: &mut [&'a [Block]]) {
+    for ((item, state), of) in now.iter_mut().zip(states).zip(blocks) {
+        *state = *item.state;
+        *of = item.take(count);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn unseat(now: &mut [Work<'_>], states: &[State]) {
+    for (item, state) in now.iter_mut().zip(states) {
+        *item.state = *state;
+    }
+}

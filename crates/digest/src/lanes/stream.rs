@@ -1,0 +1,77 @@
+//! One message among several: its state between blocks and the bytes that do not fill one yet.
+
+use super::constants::INITIAL;
+use super::{BLOCK_BYTES, Block, Lanes, State};
+use crate::Sha256Digest;
+
+/// A SHA-256 computation that advances together with others: see [`Lanes::update`].
+#[derive(Clone, Debug)]
+pub struct Sha256Stream {
+    pub(super) state: State,
+    partial: Block,
+    filled: usize,
+    bytes: u64,
+}
+
+impl Default for Sha256Stream {
+    fn default() -> Self {
+        Self {
+            state: INITIAL,
+            partial: [0; BLOCK_BYTES],
+            filled: 0,
+            bytes: 0,
+        }
+    }
+}
+
+impl Sha256Stream {
+    /// Starts with no bytes.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The digest of all bytes taken.
+    pub fn finalize(mut self) -> Sha256Digest {
+        let bits = self.bytes.wrapping_mul(8).to_be_bytes();
+        let zeros = (2 * BLOCK_BYTES - 9 - self.filled) % BLOCK_BYTES;
+        let ending = [0x80]
+            .into_iter()
+            .chain(std::iter::repeat_n(0, zeros))
+            .chain(bits);
+        let ending: Vec<u8> = ending.collect();
+        Lanes::one_by_one().update(&mut [&mut self], &[&ending]);
+        let mut digest = [0; 32];
+        for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(self.state) {
+            *bytes = word.to_be_bytes();
+        }
+        digest.into()
+    }
+
+    /// Takes what makes the partial block whole, and gives the whole blocks behind it.
+    pub(super) fn blocks<'a>(&mut self, bytes: &'a [u8]) -> (Option<Block>, &'a [Block]) {
+        self.bytes = self.bytes.wrapping_add(bytes.len() as u64);
+        let (first, rest) = if self.filled == 0 {
+            (None, bytes)
+        } else {
+            self.fill(bytes)
+        };
+        let (blocks, tail) = rest.as_chunks();
+        self.fill(tail);
+        (first, blocks)
+    }
+
+    /// The partial block once it is whole, and the bytes that it did not need.
+    fn fill<'a>(&mut self, bytes: &'a [u8]) -> (Option<Block>, &'a [u8]) {
+        let room = self.partial.get_mut(self.filled..).unwrap_or_default();
+        let (head, rest) = bytes.split_at(bytes.len().min(room.len()));
+        for (to, from) in room.iter_mut().zip(head) {
+            *to = *from;
+        }
+        self.filled += head.len();
+        if self.filled < BLOCK_BYTES {
+            return (None, rest);
+        }
+        self.filled = 0;
+        (Some(self.partial), rest)
+    }
+}
