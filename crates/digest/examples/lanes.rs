@@ -15,14 +15,14 @@ const MESSAGE_BYTES: usize = 1 << 20;
 const ROUNDS: usize = 15;
 
 fn main() {
-    let bytes: Vec<u8> = (0..16 * MESSAGE_BYTES as u32)
+    let bytes: Vec<u8> = (0..16_u32 << 20)
         .map(|i| (i.wrapping_mul(2_654_435_761) >> 24) as u8)
         .collect();
     let messages: Vec<&[u8]> = bytes.chunks(MESSAGE_BYTES).collect();
     let expected: Vec<Sha256Digest> = messages.iter().map(|message| single(message)).collect();
     let lanes = Lanes::detect();
     report("sha256 one stream", MESSAGE_BYTES, || {
-        assert_eq!(single(messages[0]), expected[0])
+        assert_eq!(single(messages[0]), expected[0]);
     });
     for count in [2, 3, 4, 8, 16] {
         report(
@@ -35,11 +35,13 @@ fn main() {
     }
     let blocks: Vec<&[u8]> = bytes.chunks(4096).collect();
     report("sha256 of 4 KiB blocks", bytes.len(), || {
-        assert_eq!(lanes.digests(&blocks).len(), blocks.len())
+        assert_eq!(lanes.digests(&blocks).len(), blocks.len());
     });
     let tiling = Tiling::of(bytes.len() as u64);
     report("blake3 tiles", bytes.len(), || {
-        let tiles = bytes.chunks(TILE_BYTES as usize).zip(0..);
+        let tiles = bytes
+            .chunks(usize::try_from(TILE_BYTES).unwrap_or(usize::MAX))
+            .zip(0..);
         let values: Vec<_> = tiles
             .filter_map(|(tile, index)| tiling.value(index, tile).ok())
             .collect();
