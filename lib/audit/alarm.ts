@@ -43,6 +43,17 @@ export class Alarm {
     this.#log("error", failure, undefined, "the audit trail could not be synced; it goes on in a new segment");
   }
 
+  /** The records themselves are safe; what is missing is the proof for outsiders. */
+  checkpointFailed(failure: unknown): void {
+    this.#metrics.checkpointFailed();
+    this.#log("error", failure, undefined, "no checkpoint of the audit trail could be signed; it is tried again");
+  }
+
+  witnessFailed(failure: unknown): void {
+    this.#metrics.witnessFailed();
+    this.#log("warn", failure, undefined, "a witness did not cosign the audit trail's checkpoint; it is asked again");
+  }
+
   warn(failure: unknown, message: string): void {
     this.#log("warn", failure, undefined, message);
   }

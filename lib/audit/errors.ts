@@ -6,8 +6,8 @@ export const EMIT_FAILURE_REASONS = [
 ] as const;
 export type EmitFailureReason = (typeof EMIT_FAILURE_REASONS)[number];
 
-/** `damaged`, `folder` and `version` only ever refuse to open a trail. */
-export type AuditFailureReason = EmitFailureReason | "damaged" | "folder" | "version";
+/** Those after the first only ever refuse to open a trail. */
+export type AuditFailureReason = EmitFailureReason | "damaged" | "rolled_back" | "key" | "folder" | "version";
 
 export class AuditWriteError extends Error {
   override readonly name = "AuditWriteError";

@@ -24,6 +24,8 @@ export type AuditEventType =
   | "AuditClockStepped"
   | "AuditConfigured"
   | "AuditDamageForced"
+  | "AuditRollbackDetected"
+  | "AuditKeyRotated"
   | "UnrecognizedEvent";
 
 export const EVENT_SEVERITIES: Readonly<Record<AuditEventType, Severity>> = {
@@ -58,6 +60,10 @@ export const EVENT_SEVERITIES: Readonly<Record<AuditEventType, Severity>> = {
   AuditConfigured: "HIGH",
   /** A damaged trail was continued because the operator forced it. */
   AuditDamageForced: "CRITICAL",
+  /** The trail is not the one that its own checkpoint signed; it was refused, or continued because the operator forced it. */
+  AuditRollbackDetected: "CRITICAL",
+  /** Checkpoints are signed with a new key from here on. */
+  AuditKeyRotated: "HIGH",
   /** The event's type is not in this table: recorded all the same, with what was given. */
   UnrecognizedEvent: "HIGH",
 };

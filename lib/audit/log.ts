@@ -10,10 +10,10 @@ import { Committer } from "./committer.ts";
 import { AuditWriteError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
 import { beforeExit, notBeforeExit } from "./exit.ts";
-import { listSegments, prepareFolder } from "./folder.ts";
+import { prepareFolder } from "./folder.ts";
 import type { Follower } from "./follower.ts";
 import type { TrailFolder } from "./folder.ts";
-import { identityJson, newOrigin } from "./identity.ts";
+import { identityJson } from "./identity.ts";
 import { takeLock } from "./lock.ts";
 import type { Held } from "./lock.ts";
 import { AuditMetrics } from "./metrics.ts";
@@ -22,7 +22,9 @@ import { settingsOf } from "./options.ts";
 import type { AuditLogOptions, Settings } from "./options.ts";
 import { draftOf, linePrefix } from "./record.ts";
 import type { Draft, Frame } from "./record.ts";
-import { recover } from "./recovery.ts";
+import { openTrail } from "./opening.ts";
+import type { Opened } from "./opening.ts";
+import { PublishedTree } from "./published-tree.ts";
 import type { Recovery } from "./recovery.ts";
 import { Segment } from "./segment.ts";
 import type { Place } from "./segment.ts";
@@ -41,43 +43,46 @@ export class AuditLog {
   readonly #trail: Trail;
   readonly #committer: Committer;
   readonly #held: Held;
-  readonly #followers: readonly Follower[] = [];
+  readonly #tree: PublishedTree | undefined;
+  readonly #followers: readonly Follower[];
   readonly #atExit = (): void => { this.#closeAtExit(); };
   #lastDurableMs = 0;
+  #checkpointMs = 0;
   #closed = false;
   #closing: Promise<void> | undefined;
 
-  /** Opens or begins the trail in `dir`. Rejects with AuditWriteError where it cannot be written, is in use, or is damaged. */
+  /** Opens or begins the trail in `dir`. Rejects with AuditWriteError where it cannot be written, is in use, is damaged or was rolled back. */
   static async open(dir: string, options: AuditLogOptions = {}): Promise<AuditLog> {
     const settings = await settingsOf(dir, options);
     const places = prepareFolder(settings.fs, resolve(dir));
     const held = takeLock(settings.lock, places.lock, places.folder);
     try {
-      const segments = listSegments(settings.fs, places.log);
-      const recovery = await recover({ fs: settings.fs, log: places.log, segments, origin: settings.origin, force: settings.force });
-      return new AuditLog(settings, places, held, recovery);
+      return new AuditLog(settings, places, held, await openTrail(settings, places));
     } catch (failure) {
       held.release();
       throw failure;
     }
   }
 
-  private constructor(settings: Settings, places: TrailFolder, held: Held, recovery: Recovery) {
+  private constructor(settings: Settings, places: TrailFolder, held: Held, opened: Opened) {
+    const { recovery } = opened;
     this.dir = places.folder;
-    this.origin = recovery.origin ?? settings.origin ?? newOrigin();
+    this.origin = opened.origin;
     this.#held = held;
     this.#metrics = new AuditMetrics(() => this.#state());
     this.#alarm = new Alarm(this.dir, this.#metrics, settings.logger, settings.emergency);
     const { clock } = settings;
     const unreadable: Frame["unreadable"] = (severity, failure) => { this.#alarm.unreadable(severity, failure); };
     this.#frame = { prefix: linePrefix(this.origin), identity: identityJson(), time: new Timekeeper(clock), unreadable };
+    this.#tree = this.#makeTree(settings, opened);
+    this.#followers = this.#tree === undefined ? [] : [this.#tree];
     this.#trail = this.#makeTrail(settings, places.log, recovery);
     this.#committer = new Committer({
       trail: this.#trail,
       flushed: (seconds) => { this.#lastDurableMs = clock.now(); this.#metrics.flushed(seconds); },
       failed: (draft, failure) => { this.#alarm.lost(draft, failure); },
     });
-    this.#begin(settings, recovery);
+    this.#begin(settings, opened);
   }
 
   /** Records in the trail, over all its runs. */
@@ -88,6 +93,11 @@ export class AuditLog {
   /** The leaf hash of the last record. */
   get head(): string {
     return this.#trail.head;
+  }
+
+  /** The last signed checkpoint, a C2SP note to be kept elsewhere too; undefined before the first. */
+  get checkpoint(): string | undefined {
+    return this.#tree?.published?.note;
   }
 
   /** False while records cannot be made durable, and once the log is closed. */
@@ -188,6 +198,19 @@ export class AuditLog {
     return failure;
   }
 
+  #makeTree(settings: Settings, { tree, durable, restartTree }: Opened): PublishedTree | undefined {
+    if (tree === undefined || settings.checkpoints === undefined) return undefined;
+    return new PublishedTree({
+      settings: settings.checkpoints,
+      started: tree,
+      size: durable,
+      restart: restartTree,
+      published: () => { this.#checkpointMs = settings.clock.now(); },
+      failed: (failure) => { this.#alarm.checkpointFailed(failure); },
+      witnessFailed: (failure) => { this.#alarm.witnessFailed(failure); },
+    });
+  }
+
   #makeTrail(settings: Settings, log: string, recovery: Recovery): Trail {
     const place: Place = { fs: settings.fs, folder: log, guard: settings.guard };
     const { resume, next, head } = recovery;
@@ -203,13 +226,14 @@ export class AuditLog {
   }
 
   /** What is owed from earlier runs comes first; then the trail says that it was opened, and how the last run ended. */
-  #begin(settings: Settings, recovery: Recovery): void {
+  #begin(settings: Settings, { recovery, owed }: Opened): void {
     if (settings.registry !== undefined) this.attachMetrics(settings.registry);
     this.#trail.carry(recovery.carried);
-    for (const event of recovery.owed) this.#trail.owe(event);
+    for (const event of owed) this.#trail.owe(event);
     try {
       this.#committer.emitSync(this.#draft(opening(recovery)));
     } catch (failure) {
+      for (const follower of this.#followers) follower.closeSync();
       this.#trail.close();
       throw failure;
     }
@@ -223,6 +247,8 @@ export class AuditLog {
       unsynced: this.#trail.unsynced,
       size: this.#trail.size - this.#trail.unsynced,
       lastDurableSeconds: this.#lastDurableMs / 1000,
+      checkpointSize: this.#tree?.published?.size ?? 0,
+      checkpointSeconds: this.#checkpointMs / 1000,
       healthy: !this.#trail.failing,
     };
   }

@@ -21,6 +21,9 @@ export interface AuditState {
   readonly unsynced: number;
   readonly size: number;
   readonly lastDurableSeconds: number;
+  /** Records that the last signed checkpoint covers, and when it was signed. */
+  readonly checkpointSize: number;
+  readonly checkpointSeconds: number;
   readonly healthy: boolean;
 }
 
@@ -30,6 +33,8 @@ interface Family {
   readonly criticalFailures: Counter<"reason">;
   readonly flushFailures: Counter;
   readonly flushSeconds: Histogram;
+  readonly checkpointFailures: Counter;
+  readonly witnessFailures: Counter;
   /** By folder: a log that is closed keeps its size, or the sum would fall and look like a rollback. */
   readonly states: Map<string, () => AuditState>;
 }
@@ -46,6 +51,8 @@ export class AuditMetrics {
   readonly #failures = new Map<string, { severity: Severity; reason: EmitFailureReason; count: number }>();
   readonly #seconds: number[] = [];
   #flushFailures = 0;
+  #checkpointFailures = 0;
+  #witnessFailures = 0;
 
   constructor(state: () => AuditState) {
     this.#state = state;
@@ -79,6 +86,16 @@ export class AuditMetrics {
     this.failed(severity, reason);
   }
 
+  checkpointFailed(): void {
+    this.#checkpointFailures += 1;
+    this.#each((family) => { family.checkpointFailures.inc(); });
+  }
+
+  witnessFailed(): void {
+    this.#witnessFailures += 1;
+    this.#each((family) => { family.witnessFailures.inc(); });
+  }
+
   flushed(seconds: number): void {
     if (this.#seconds.length < KEPT_DURATIONS_MAX) this.#seconds.push(seconds);
     this.#each((family) => { family.flushSeconds.observe(seconds); });
@@ -92,6 +109,8 @@ export class AuditMetrics {
     for (const { type, severity, count } of this.#emits.values()) family.emits.inc({ type, severity }, count);
     for (const { severity, reason, count } of this.#failures.values()) countFailure(family, severity, reason, count);
     family.flushFailures.inc(this.#flushFailures);
+    family.checkpointFailures.inc(this.#checkpointFailures);
+    family.witnessFailures.inc(this.#witnessFailures);
     for (const seconds of this.#seconds) family.flushSeconds.observe(seconds);
   }
 }
@@ -120,6 +139,10 @@ function makeFamily(registry: Registry): Family {
       new Counter({ name, help: "Syncs of the audit trail that failed.", registers: [] })),
     flushSeconds: own(registry, "flush_duration_seconds", (name) =>
       new Histogram({ name, help: "Time of one sync of the audit trail.", buckets: FLUSH_BUCKETS_SECONDS, registers: [] })),
+    checkpointFailures: own(registry, "checkpoint_failures_total", (name) =>
+      new Counter({ name, help: "Checkpoints of the audit trail that could not be signed or written.", registers: [] })),
+    witnessFailures: own(registry, "witness_failures_total", (name) =>
+      new Counter({ name, help: "Requests to witnesses that ended without a cosignature.", registers: [] })),
     states,
   };
 }
@@ -159,6 +182,8 @@ function makeGauges(registry: Registry, states: Map<string, () => AuditState>): 
   gauge("unsynced_events", "Events in a file that no sync has covered yet.", (all) => sum(all.map((state) => state.unsynced)));
   gauge("log_size", "Records in the trail, over all its runs.", (all) => sum(all.map((state) => state.size)));
   gauge("last_durable_timestamp_seconds", "When the last record became durable.", (all) => Math.min(...all.map((state) => state.lastDurableSeconds)));
+  gauge("last_checkpoint_size", "Records that the last signed checkpoint covers.", (all) => sum(all.map((state) => state.checkpointSize)));
+  gauge("last_checkpoint_timestamp_seconds", "When the last checkpoint was signed; 0 before the first of this run.", (all) => Math.min(...all.map((state) => state.checkpointSeconds)));
   gauge("healthy", "1 while every record can be made durable.", (all) => (all.every((state) => state.healthy) ? 1 : 0));
 }
 

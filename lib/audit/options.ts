@@ -1,5 +1,7 @@
 /** What a log can be told when it is opened; everything is judged before anything is touched. */
 import type { Registry } from "prom-client";
+import { checkpointSettings } from "./checkpoint-options.ts";
+import type { CheckpointOptions, CheckpointSettings } from "./checkpoint-options.ts";
 import { SYSTEM_CLOCK } from "./clock.ts";
 import type { AuditClock } from "./clock.ts";
 import { toStandardError } from "./emergency.ts";
@@ -24,8 +26,10 @@ export interface AuditLogOptions {
   readonly origin?: string;
   /** A segment that has grown to this many bytes is followed by a new one. Default 64 MiB. */
   readonly segmentBytes?: number;
-  /** Go on behind damage, and record that. Default false: a damaged trail is refused. */
+  /** Go on behind damage or a rollback, and record that. Default false: such a trail is refused. */
   readonly force?: boolean;
+  /** Signed checkpoints of the trail's Merkle tree, for auditors and witnesses; `false` for none. */
+  readonly checkpoints?: CheckpointOptions | false;
   readonly clock?: AuditClock;
   readonly fs?: AuditFs;
   /** Default: flock through the addon. */
@@ -42,6 +46,8 @@ export interface Settings {
   readonly origin: string | undefined;
   readonly segmentBytes: number;
   readonly force: boolean;
+  /** Undefined where there are none. */
+  readonly checkpoints: CheckpointSettings | undefined;
   readonly clock: AuditClock;
   readonly fs: AuditFs;
   readonly lock: Lock;
@@ -69,6 +75,7 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
     origin,
     segmentBytes,
     force,
+    checkpoints: checkpointSettings(options.checkpoints),
     clock: options.clock ?? SYSTEM_CLOCK,
     fs: options.fs ?? NODE_FS,
     emergency: options.emergency ?? toStandardError,
@@ -76,7 +83,7 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
   };
 }
 
-function isOrigin(origin: unknown): boolean {
+export function isOrigin(origin: unknown): origin is string {
   return typeof origin === "string" && origin.length <= ORIGIN_MAX && ORIGIN.test(origin);
 }
 

@@ -11,6 +11,9 @@ import { syncFolderSync } from "./whole-file.ts";
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 const OWNER_ONLY = 0o600;
 const OTHERS = 0o077;
+/** The key that signs beside a new one until all readers know that. */
+const PREVIOUS = ".previous";
+const UNFINISHED = ".new";
 
 /** The key in the file, made where there is none. */
 export function openKeyFile(path: string, fs: TlogFs = NODE_TLOG_FS): KeyObject {
@@ -35,20 +38,38 @@ export function readKeyFile(path: string, fs: TlogFs = NODE_TLOG_FS): KeyObject 
   }
 }
 
-/** Never overwrites: a lost key means a new log identity. */
+/** Never overwrites: a lost key means a new log identity. Complete or not there at all, whenever the machine stops. */
 export function createKeyFile(path: string, fs: TlogFs = NODE_TLOG_FS): KeyObject {
-  const key = generatePrivateKey();
-  writeKey(path, key.export({ format: "pem", type: "pkcs8" }), fs);
+  const key = writeNewKey(path, fs);
+  try {
+    fs.linkSync(path + UNFINISHED, path);
+  } finally {
+    fs.rmSync(path + UNFINISHED, { force: true });
+  }
   syncFolderSync(fs, dirname(path));
   return key;
 }
 
-function writeKey(path: string, pem: string | Buffer, fs: TlogFs): void {
-  const fd = fs.openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, OWNER_ONLY);
+/** A new key in the file; the one that was there moves to `<path>.previous`, in the place of an older one. */
+export function replaceKeyFile(path: string, fs: TlogFs = NODE_TLOG_FS): KeyObject {
+  const key = writeNewKey(path, fs);
+  // A link first: at no moment is there no key under the name.
+  fs.rmSync(path + PREVIOUS, { force: true });
+  fs.linkSync(path, path + PREVIOUS);
+  fs.renameSync(path + UNFINISHED, path);
+  syncFolderSync(fs, dirname(path));
+  return key;
+}
+
+function writeNewKey(path: string, fs: TlogFs): KeyObject {
+  const key = generatePrivateKey();
+  fs.rmSync(path + UNFINISHED, { force: true });
+  const fd = fs.openSync(path + UNFINISHED, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, OWNER_ONLY);
   try {
-    fs.writeFileSync(fd, pem);
+    fs.writeFileSync(fd, key.export({ format: "pem", type: "pkcs8" }));
     fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);
   }
+  return key;
 }

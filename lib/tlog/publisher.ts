@@ -18,10 +18,11 @@ import { EMPTY_ROOT } from "./hash.ts";
 import { LogTree } from "./log-tree.ts";
 import { addSignatures, formatNote, parseNote } from "./note.ts";
 import type { NoteSignature } from "./note.ts";
-import { consistencyProof, same, verifyConsistency } from "./proof.ts";
+import { consistencyProof, inclusionProof, same, verifyConsistency, verifyInclusion } from "./proof.ts";
 import type { TreeHead } from "./proof.ts";
 import { TileFolder } from "./tile-folder.ts";
-import { StoredTree } from "./tile-source.ts";
+import { leafOf, StoredTree } from "./tile-source.ts";
+import type { TileSource } from "./tile-source.ts";
 import { NODE_TLOG_FS, readFileIfAny } from "./tlog-fs.ts";
 import type { TlogFs } from "./tlog-fs.ts";
 import { prepareFile, syncFolder, writeFilesSync } from "./whole-file.ts";
@@ -36,6 +37,8 @@ export interface PublisherOptions {
   /** The log's key; after a change of key the new one and then the old one, until all readers know the new one. */
   readonly signers: readonly Signer[];
   readonly fs?: TlogFs;
+  /** Begin with record 0 although there are tiles; they are written anew. */
+  readonly rebuild?: boolean;
 }
 
 /** A checkpoint and the signed note that carries it. */
@@ -50,6 +53,8 @@ export class Publisher {
   readonly #tree: LogTree;
   /** What was signed last; the tree must reach it before anything is signed again. */
   #published: Published | undefined;
+  #vkeysWritten = false;
+  #stopped = false;
   /** What the thread pool is doing for us. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -58,9 +63,7 @@ export class Publisher {
     const fs = options.fs ?? NODE_TLOG_FS;
     const published = readCheckpoint(options, fs);
     const tiles = new TileFolder(options.folder, fs);
-    const publisher = new Publisher(options, fs, tiles, published, loadTree(tiles, published));
-    publisher.#writeVkeys();
-    return publisher;
+    return new Publisher(options, fs, tiles, published, options.rebuild === true ? new LogTree() : loadTree(tiles, published));
   }
 
   private constructor(options: PublisherOptions, fs: TlogFs, tiles: TileFolder, published: Published | undefined, tree: LogTree) {
@@ -126,7 +129,13 @@ export class Publisher {
     const next = this.#sign(head);
     writeFilesSync(this.#fs, [this.#checkpointFile(next.note)]);
     this.#published = next;
+    this.#writeVkeys();
     return next;
+  }
+
+  /** The folder will be somebody else's: what is still under way on the thread pool puts no checkpoint in place any more. */
+  stop(): void {
+    this.#stopped = true;
   }
 
   /** Puts witnesses' signatures on the checkpoint that they are about; false where a newer one has taken its place. */
@@ -149,10 +158,11 @@ export class Publisher {
   /** The new checkpoint, unless `publishSync` was faster: a checkpoint never goes back. */
   async #replace(last: Published | undefined, next: Published): Promise<boolean> {
     const place = await prepareFile(this.#fs, this.#checkpointFile(next.note));
-    if (this.#published !== last) return false;
+    if (this.#published !== last || this.#stopped) return false;
     place();
     this.#published = next;
     await syncFolder(this.#fs, this.#options.folder);
+    this.#writeVkeys();
     return true;
   }
 
@@ -187,11 +197,16 @@ export class Publisher {
     return { path: join(this.#options.folder, "checkpoint"), content: Buffer.from(note) };
   }
 
-  /** For auditors; they should have it from elsewhere too, since whoever can write here can replace it. */
+  /**
+   * For auditors; they should have it from elsewhere too, since whoever can write here can replace it. It comes after the first
+   * checkpoint: where it is there and no checkpoint is, somebody removed that.
+   */
   #writeVkeys(): void {
+    if (this.#vkeysWritten) return;
     const path = join(this.#options.folder, "vkey");
     const content = Buffer.from(this.#options.signers.map(({ vkey }) => `${vkey}\n`).join(""));
     if (readFileIfAny(this.#fs, path)?.equals(content) !== true) writeFilesSync(this.#fs, [{ path, content }]);
+    this.#vkeysWritten = true;
   }
 }
 
@@ -208,9 +223,18 @@ function loadTree(tiles: TileFolder, published: Published | undefined): LogTree 
   if (published === undefined) return new LogTree();
   try {
     const tree = LogTree.load(tiles, published.size);
+    if (published.size > 0) provenLeaf(tiles, published, published.size - 1);
     return same(tree.root(), published.root) ? tree : new LogTree();
   } catch (failure) {
     if (failure instanceof TlogError) return new LogTree();
     throw failure;
   }
+}
+
+/** The leaf hash that `head` has at `index`: the tiles show that it leads to the root, or an error is thrown. */
+export function provenLeaf(tiles: TileSource, head: TreeHead, index: number): Buffer {
+  const tree = new StoredTree(tiles, head.size);
+  const leaf = leafOf(tree, index);
+  verifyInclusion(leaf, index, head, inclusionProof(tree, index));
+  return leaf;
 }

@@ -5,7 +5,7 @@ export type TlogFs =
   & Pick<
     typeof fs,
     | "openSync" | "closeSync" | "readFileSync" | "writeFileSync" | "fdatasyncSync" | "fsyncSync" | "fstatSync"
-    | "mkdirSync" | "renameSync" | "rmSync"
+    | "mkdirSync" | "renameSync" | "rmSync" | "linkSync" | "readdirSync"
   >
   & { readonly promises: Pick<typeof fs.promises, "open" | "mkdir" | "rename" | "rm"> };
 

@@ -12,8 +12,10 @@ const refused = (dir: string, reason: string, words: string): Promise<void> =>
 describe("the audit folder", () => {
   test("is made where it is missing, with its parents", async () => {
     const dir = join(newFolder(), "a", "b");
-    await openLog(dir);
-    expect(readdirSync(dir).sort()).toEqual(["lock", "log"]);
+    const log = await openLog(dir);
+    expect(readdirSync(dir).sort()).toEqual(["key.pem", "lock", "log"]);
+    await log[Symbol.asyncDispose]();
+    expect(readdirSync(dir).sort()).toEqual(["checkpoint", "key.pem", "lock", "log", "tile", "vkey"]);
   });
 
   test("may be there, with files of others in it", async () => {

@@ -20,8 +20,9 @@ describe("the names that operators were promised", () => {
     const registry = new Registry();
     await openLog(newFolder(), { registry });
     expect(registry.getMetricsAsArray().map(({ name }) => name).sort()).toEqual([
-      "critical_emit_failures_total", "emit_failures_total", "emits_total", "flush_duration_seconds", "flush_failures_total",
-      "healthy", "last_durable_timestamp_seconds", "log_size", "queue_depth", "unsynced_events",
+      "checkpoint_failures_total", "critical_emit_failures_total", "emit_failures_total", "emits_total", "flush_duration_seconds", "flush_failures_total",
+      "healthy", "last_checkpoint_size", "last_checkpoint_timestamp_seconds", "last_durable_timestamp_seconds", "log_size", "queue_depth",
+      "unsynced_events", "witness_failures_total",
     ].map((name) => `model_loader_audit_${name}`));
     expect((await valuesOf(registry, "emits_total")).size).toBe(EVENT_TYPES.length * 3);
     expect((await valuesOf(registry, "emit_failures_total")).size).toBe(EMIT_FAILURE_REASONS.length * 3);

@@ -9,9 +9,9 @@ import { denial, loaded, newFolder, openLog, recordsOf, segmentsOf, writtenTrail
 const sha256 = (bytes: string | Buffer): string => createHash("sha256").update(bytes).digest("hex");
 const typesOf = (dir: string): string[] => recordsOf(dir).map(({ type }) => type);
 
-/** A trail whose last run did not close it: AuditOpened and `count` events. */
+/** A trail whose last run did not close it: AuditOpened and `count` events. No checkpoint covers what is then cut: none would have been signed. */
 async function abandonedTrail(count: number): Promise<string> {
-  const dir = await writtenTrail(count);
+  const dir = await writtenTrail(count, { checkpoints: false });
   const [path = ""] = segmentsOf(dir);
   const text = readFileSync(path, "latin1");
   truncateSync(path, text.lastIndexOf("\n", text.length - 2) + 1);
@@ -49,7 +49,7 @@ describe("an unclean end", () => {
   });
 
   test("between a full segment and the first record of the next one is finished", async () => {
-    const dir = await writtenTrail(60, { segmentBytes: 16_384 });
+    const dir = await writtenTrail(60, { segmentBytes: 16_384, checkpoints: false });
     const paths = segmentsOf(dir);
     for (const path of paths.slice(2)) rmSync(path);
     truncateSync(paths[1] ?? "", 0);
