@@ -1,7 +1,8 @@
 /** model-loader: the gate in front of an inference host's models. */
 export { AuditLog } from "./audit/log.ts";
 export type { AuditLogOptions, AuditReceipt } from "./audit/log.ts";
-export type { AuditEvent, AuditEventType } from "./audit/events.ts";
+export type { EventDetails } from "./audit/event-details.ts";
+export type { AuditEvent, AuditEventOf, AuditEventType, AuditOutcome, AuditTarget, DetailsOf } from "./audit/events.ts";
 export { AuditWriteError } from "./audit/errors.ts";
 export { verifyTrail } from "./audit/verify.ts";
 export type { TrailReport } from "./audit/verify.ts";

@@ -1,5 +1,5 @@
 /** Writes decisions to the trail: a refusal before it is thrown, an acceptance before the model is handed over. */
-import type { AuditEvent } from "./audit/events.ts";
+import type { AuditEvent, AuditEventOf, DetailsOf } from "./audit/events.ts";
 import type { AuditLog } from "./audit/log.ts";
 import type { Call } from "./call.ts";
 import { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
@@ -39,7 +39,7 @@ export async function recordAcceptance(judge: Judge, call: Call, verdict: Native
 }
 
 /** The unloading's record, less how it came about. */
-export function unloadedEvent(call: Call, verdict: NativeVerdict): Omit<AuditEvent, "details"> {
+export function unloadedEvent(call: Call, verdict: NativeVerdict): Omit<AuditEventOf<"ModelUnloaded">, "details"> {
   return {
     ...envelope(call),
     type: "ModelUnloaded",
@@ -86,7 +86,7 @@ function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict, gguf:
 }
 
 /** The policy that the decision was made under, without which a record does not say what was promised, and the time it took. */
-function circumstances(judge: Judge, call: Call): NonNullable<AuditEvent["details"]> {
+function circumstances(judge: Judge, call: Call): DetailsOf<"ModelLoaded"> {
   const { policy, requireDigest, maxBytes } = call.options.judge;
   return {
     root: judge.rootPath,

@@ -1,5 +1,5 @@
 /** The life of one verified model from its hand-over to its end: owns the descriptor and records the unloading once. */
-import type { AuditEvent } from "./audit/events.ts";
+import type { AuditEventOf } from "./audit/events.ts";
 import type { AuditLog } from "./audit/log.ts";
 import type { NativeModel } from "./native.ts";
 
@@ -11,7 +11,7 @@ export interface LifeContext {
   /** With "continue", a failure to record the end is counted and logged by the audit log, and not thrown. */
   readonly onAuditFailure: "refuse" | "continue";
   /** The unloading's record, less its reason. */
-  readonly event: Omit<AuditEvent, "details">;
+  readonly event: Omit<AuditEventOf<"ModelUnloaded">, "details">;
   /** Called once, after the descriptor is closed. */
   readonly onEnd: (life: ModelLife) => void;
 }
@@ -58,7 +58,7 @@ export class ModelLife {
     return true;
   }
 
-  #unloaded(reason: EndReason): AuditEvent {
+  #unloaded(reason: EndReason): AuditEventOf<"ModelUnloaded"> {
     return { ...this.#context.event, details: { reason } };
   }
 

@@ -1,76 +1,15 @@
-/** What can be recorded: a closed table of event types, each with the severity it has unless the event says otherwise. */
+/** What can be recorded: an event of one of the types of the table, with the details that belong to its type. */
+import { EVENTS } from "./event-table.ts";
+import type { AuditEventType, DetailsOf } from "./event-table.ts";
 import type { Severity } from "../errors.ts";
 
 export type { Severity } from "../errors.ts";
 
-export type AuditEventType =
-  | "PathTraversalAttempt"
-  | "IntegrityViolation"
-  | "MalformedModelRejected"
-  | "ResourceLimitViolation"
-  | "ModelLoadFailed"
-  | "ModelLoaded"
-  | "ModelUnloaded"
-  | "AuditOpened"
-  | "AuditClosed"
-  | "AuditRotated"
-  | "AuditRecovered"
-  | "AuditSegmentAbandoned"
-  | "AuditEventsLost"
-  | "AuditDiskFull"
-  | "AuditSpaceRestored"
-  | "AuditEventsSuppressed"
-  | "AuditPruned"
-  | "AuditClockStepped"
-  | "AuditConfigured"
-  | "AuditDamageForced"
-  | "AuditRollbackDetected"
-  | "AuditKeyRotated"
-  | "UnrecognizedEvent";
-
-export const EVENT_SEVERITIES: Readonly<Record<AuditEventType, Severity>> = {
-  PathTraversalAttempt: "CRITICAL",
-  IntegrityViolation: "CRITICAL",
-  MalformedModelRejected: "HIGH",
-  ResourceLimitViolation: "HIGH",
-  ModelLoadFailed: "INFO",
-  ModelLoaded: "INFO",
-  ModelUnloaded: "INFO",
-  /** The life of the trail itself. */
-  AuditOpened: "INFO",
-  AuditClosed: "INFO",
-  AuditRotated: "INFO",
-  /** The end of an earlier run was found unfinished; the bytes that are no record are described. */
-  AuditRecovered: "HIGH",
-  /** A segment failed while it was written; what was not durable stands again in the next one. */
-  AuditSegmentAbandoned: "HIGH",
-  /** Events that could not be recorded; their callers were told so. */
-  AuditEventsLost: "CRITICAL",
-  /** The disk took no more; this record was written with the space of the reserve. */
-  AuditDiskFull: "CRITICAL",
-  /** The disk has room again, and the reserve was made anew. */
-  AuditSpaceRestored: "INFO",
-  /** A flood: how many like events stand behind this one record, with the digest of all of them. */
-  AuditEventsSuppressed: "HIGH",
-  /** A segment was deleted under the written retention policy; the chain's hash at the cut stands here. */
-  AuditPruned: "HIGH",
-  /** The wall clock was set, or the machine slept: the times before and after do not compare. */
-  AuditClockStepped: "HIGH",
-  /** The trail, or a loader that writes to it, has other settings than before, or weaker ones than the default. */
-  AuditConfigured: "HIGH",
-  /** A damaged trail was continued because the operator forced it. */
-  AuditDamageForced: "CRITICAL",
-  /** The trail is not the one that its own checkpoint signed; it was refused, or continued because the operator forced it. */
-  AuditRollbackDetected: "CRITICAL",
-  /** Checkpoints are signed with a new key from here on. */
-  AuditKeyRotated: "HIGH",
-  /** The event's type is not in this table: recorded all the same, with what was given. */
-  UnrecognizedEvent: "HIGH",
-};
+export type { AuditEventType, DetailsOf } from "./event-table.ts";
 
 export type AuditOutcome = "allowed" | "denied" | "failed" | "info";
 
-export const EVENT_TYPES: readonly AuditEventType[] = Object.keys(EVENT_SEVERITIES) as AuditEventType[];
+export const EVENT_TYPES: readonly AuditEventType[] = Object.keys(EVENTS) as AuditEventType[];
 export const SEVERITIES: readonly Severity[] = ["CRITICAL", "HIGH", "INFO"];
 export const OUTCOMES: readonly AuditOutcome[] = ["allowed", "denied", "failed", "info"];
 
@@ -85,8 +24,8 @@ export interface AuditTarget {
   readonly architecture?: string;
 }
 
-export interface AuditEvent {
-  readonly type: AuditEventType;
+/** What an event of any type can say. */
+export interface EventCommon {
   /** Absent: the type's own. */
   readonly severity?: Severity;
   readonly outcome: AuditOutcome;
@@ -99,9 +38,16 @@ export interface AuditEvent {
   readonly correlationId?: string;
   readonly traceId?: string;
   readonly target?: AuditTarget;
-  readonly details?: Readonly<Record<string, string | number | boolean | null | undefined>>;
 }
 
+/** An event of type `T`; its details may be left out where none of them is required. */
+export type AuditEventOf<T extends AuditEventType> =
+  EventCommon & { readonly type: T } &
+  (Partial<DetailsOf<T>> extends DetailsOf<T> ? { readonly details?: DetailsOf<T> } : { readonly details: DetailsOf<T> });
+
+/** Any event. `type` tells which details go with it; what a caller without types passes besides is recorded all the same. */
+export type AuditEvent = { [T in AuditEventType]: AuditEventOf<T> }[AuditEventType];
+
 export function isEventType(value: unknown): value is AuditEventType {
-  return typeof value === "string" && Object.hasOwn(EVENT_SEVERITIES, value);
+  return typeof value === "string" && Object.hasOwn(EVENTS, value);
 }

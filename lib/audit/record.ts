@@ -8,7 +8,8 @@ import type { Instant, Timekeeper } from "./clock.ts";
 import { detailsJson } from "./details.ts";
 import { describe, read, textOrDescription } from "./describe.ts";
 import { textJson } from "./escape.ts";
-import { EVENT_SEVERITIES, isEventType, OUTCOMES, SEVERITIES } from "./events.ts";
+import { EVENTS } from "./event-table.ts";
+import { isEventType, OUTCOMES, SEVERITIES } from "./events.ts";
 import type { AuditEventType, AuditOutcome, Severity } from "./events.ts";
 import { targetJson } from "./target.ts";
 import { uuidv7 } from "./uuid.ts";
@@ -119,5 +120,5 @@ function kindOf(type: unknown): AuditEventType {
 }
 
 function severityOf(severity: unknown, type: AuditEventType): Severity {
-  return SEVERITIES.find((known) => known === severity) ?? EVENT_SEVERITIES[type];
+  return SEVERITIES.find((known) => known === severity) ?? EVENTS[type].severity;
 }

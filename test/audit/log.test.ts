@@ -107,12 +107,12 @@ describe("emit", () => {
   test("the event can be changed after the call without changing the record", async () => {
     const dir = newFolder();
     const log = await openLog(dir);
-    const event = { ...loaded("before"), details: { n: 1 } };
+    const event = { ...loaded("before"), details: { findings: 1 } };
     const crowd = Array.from({ length: 9 }, () => log.emit(loaded()));
     const receipt = log.emit(event);
-    event.details.n = 2;
+    event.details.findings = 2;
     await Promise.all([...crowd, receipt]);
-    expect(recordsOf(dir).at(-1)).toMatchObject({ corr: "before", details: { n: 1 } });
+    expect(recordsOf(dir).at(-1)).toMatchObject({ corr: "before", details: { findings: 1 } });
   });
 });
 

@@ -3,7 +3,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { SYSTEM_CLOCK, Timekeeper } from "../../lib/audit/clock.ts";
 import { escapeText, unescapeText } from "../../lib/audit/escape.ts";
-import { EVENT_SEVERITIES, EVENT_TYPES } from "../../lib/audit/events.ts";
+import { EVENTS } from "../../lib/audit/event-table.ts";
+import { EVENT_TYPES } from "../../lib/audit/events.ts";
 import { draftOf, linePrefix, RECORD_BYTES_MAX } from "../../lib/audit/record.ts";
 import { identityJson } from "../../lib/audit/identity.ts";
 
@@ -52,7 +53,7 @@ describe("the envelope", () => {
 
   test("every type has its own severity, and an event can have another", () => {
     for (const type of EVENT_TYPES) {
-      expect(recordOf({ ...BASE, type })).toMatchObject({ type, sev: EVENT_SEVERITIES[type] });
+      expect(recordOf({ ...BASE, type })).toMatchObject({ type, sev: EVENTS[type].severity });
       expect(recordOf({ ...BASE, type, severity: "CRITICAL" })).toMatchObject({ type, sev: "CRITICAL" });
     }
   });

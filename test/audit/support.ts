@@ -7,7 +7,7 @@ import { dirname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import ts from "typescript";
 import { onTestFinished } from "vitest";
-import type { AuditEvent } from "../../lib/audit/events.ts";
+import type { AuditEventOf } from "../../lib/audit/events.ts";
 import { NODE_FS } from "../../lib/audit/files.ts";
 import type { AuditFs } from "../../lib/audit/files.ts";
 import { AuditLog } from "../../lib/audit/log.ts";
@@ -37,14 +37,14 @@ function closeQuietly(log: AuditLog): void {
   }
 }
 
-export function denial(correlationId = "c-1"): AuditEvent {
+export function denial(correlationId = "c-1"): AuditEventOf<"PathTraversalAttempt"> {
   return {
     type: "PathTraversalAttempt", outcome: "denied", action: "model.load", reason: "PATH_TRAVERSAL",
     actor: "alice", correlationId, target: { path: "../../etc/passwd" },
   };
 }
 
-export function loaded(correlationId = "c-1"): AuditEvent {
+export function loaded(correlationId = "c-1"): AuditEventOf<"ModelLoaded"> {
   return { type: "ModelLoaded", outcome: "allowed", action: "model.load", correlationId, target: { path: "a.gguf", sizeBytes: 4096 } };
 }
 

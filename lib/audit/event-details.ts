@@ -1,0 +1,131 @@
+/**
+ * The details that each type of event comes with. `reason`, `target` and who asked are fields of the record and no details.
+ *
+ * To add an event: a line here, and one in event-table.ts; the compiler holds the two together.
+ */
+
+/** What every decision about a model says about how it was made. */
+export interface DecisionDetails {
+  readonly root?: string | undefined;
+  readonly strict?: boolean | undefined;
+  readonly engineSafety?: boolean | undefined;
+  readonly requireDigest?: boolean | undefined;
+  readonly maxBytes?: number | undefined;
+  readonly durationMs?: number | undefined;
+}
+
+/** What every refusal says about what was refused. */
+export interface RefusalDetails extends DecisionDetails {
+  readonly message?: string | undefined;
+  /** Byte offset in the file. */
+  readonly offset?: number | undefined;
+  readonly field?: string | undefined;
+  /** A digest in hex, or a number of bytes. */
+  readonly expected?: string | undefined;
+  readonly actual?: string | undefined;
+}
+
+/** Something that was seen on a device while a seal stood on it. */
+export interface SightingDetails {
+  readonly observed: string;
+  readonly deviceUuid?: string | undefined;
+  readonly shardId?: string | undefined;
+}
+
+/** A check that ended well: how much it covered, and what it rests on. */
+export interface CoverageDetails {
+  readonly coverage: string;
+  readonly evidence: string;
+  readonly deviceUuid?: string | undefined;
+}
+
+/** Bytes at the end of a segment that are no record. */
+export interface TailDetails {
+  readonly segment: string;
+  readonly offset: number;
+  readonly len: number;
+  readonly sha256: string;
+}
+
+/** Whatever there is to say. */
+export type FreeDetails = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+/** Every type of event, with its details. */
+export interface EventDetails {
+  readonly PathTraversalAttempt: RefusalDetails;
+  readonly IntegrityViolation: RefusalDetails;
+  readonly MalformedModelRejected: RefusalDetails;
+  readonly ResourceLimitViolation: RefusalDetails;
+  readonly ModelLoadFailed: RefusalDetails;
+  readonly ModelLoaded: DecisionDetails & { readonly findings?: number | undefined };
+  readonly ModelUnloaded: { readonly reason?: string | undefined };
+
+  readonly VramAllocated: { readonly requestedBytes: number; readonly availableBytes: number; readonly deviceUuid: string };
+  /** The record's `reason` says why. */
+  readonly VramAllocationFailed: {
+    readonly requestedBytes: number;
+    readonly availableBytes?: number | undefined;
+    readonly deviceUuid?: string | undefined;
+  };
+  readonly VramSealed: { readonly shardId: string; readonly deviceUuid: string; readonly vramBytes: number; readonly digest: string };
+  readonly SealVerified: { readonly shardId: string; readonly level: "quick" | "full" | "sample" | "challenge"; readonly evidence: string };
+  /** The record's `reason` says how it failed. */
+  readonly SealVerificationFailed: {
+    readonly shardId: string;
+    readonly expectedDigest: string;
+    readonly actualDigest?: string | undefined;
+    /** How many; the first of them, and the tensors that they belong to, as text. */
+    readonly badTiles?: number | undefined;
+    readonly badTileList?: string | undefined;
+    readonly badTensors?: string | undefined;
+  };
+  readonly VramDeallocated: { readonly shardId: string; readonly freedBytes: number };
+  /** `action`: what was done about it. */
+  readonly PolicyViolation: { readonly policy: string; readonly violation: string; readonly action: string };
+  readonly ResidencyLost: SightingDetails & { readonly bytes?: number | undefined };
+  readonly PageMigrated: SightingDetails & { readonly pages?: number | undefined };
+  readonly DeviceLost: SightingDetails;
+  readonly EccUncorrectable: SightingDetails & { readonly errors?: number | undefined };
+  readonly ScrubCompleted: CoverageDetails;
+  readonly ForeignVerified: CoverageDetails;
+
+  readonly AuditOpened: { readonly previous: "none" | "closed" | "unclean" | "damaged"; readonly records: number };
+  readonly AuditClosed: { readonly why: string };
+  readonly AuditRotated: { readonly segment: string; readonly bytes: number };
+  readonly AuditRecovered: TailDetails;
+  /** What the tail was is missing where the failed disk did not let it be read. */
+  readonly AuditSegmentAbandoned: Partial<Omit<TailDetails, "segment">> & { readonly segment: string; readonly message: string };
+  readonly AuditEventsLost: { readonly count: number; readonly critical: number; readonly since: string };
+  readonly AuditDiskFull: { readonly message: string };
+  readonly AuditSpaceRestored: FreeDetails;
+  readonly AuditEventsSuppressed: FreeDetails;
+  readonly AuditPruned: FreeDetails;
+  readonly AuditClockStepped: FreeDetails;
+  readonly AuditConfigured: FreeDetails;
+  readonly AuditDamageForced: {
+    readonly seq: number;
+    readonly kind: string;
+    readonly segment?: string | undefined;
+    readonly offset?: number | undefined;
+    readonly message: string;
+  };
+  /** What the checkpoint signed and what the trail has; roots in base64. */
+  readonly AuditRollbackDetected: {
+    readonly signedOrigin?: string | undefined;
+    readonly signedSize?: number | undefined;
+    readonly signedRoot?: string | undefined;
+    readonly foundSize: number;
+    readonly foundRoot?: string | undefined;
+    readonly keptIn?: string | undefined;
+    readonly message?: string | undefined;
+  };
+  /** `checkpoint`: the size of the last one that the old key signed. */
+  readonly AuditKeyRotated: {
+    readonly origin: string;
+    readonly keyId: string;
+    readonly vkey: string;
+    readonly beside: string;
+    readonly checkpoint: number;
+  };
+  readonly UnrecognizedEvent: FreeDetails;
+}
