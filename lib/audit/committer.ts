@@ -3,8 +3,7 @@
  * a promise is resolved by a sync that started after its record was in the file.
  */
 import { performance } from "node:perf_hooks";
-import { asWriteError } from "./errors.ts";
-import type { AuditWriteError } from "./errors.ts";
+import { asWriteError, AuditWriteError } from "./errors.ts";
 import { Pace } from "./pace.ts";
 import type { Draft } from "./record.ts";
 import type { AuditReceipt, Pending, Trail } from "./trail.ts";
@@ -42,6 +41,7 @@ export class Committer {
   }
 
   emit(draft: Draft): Promise<AuditReceipt> {
+    if (!this.#trail.takes(draft)) return Promise.reject(this.#noRoom(draft));
     return new Promise((resolve, reject) => {
       this.#trail.queue({ draft, waiter: { resolve, reject } });
       if (this.#inTurn === 0) queueMicrotask(() => { this.#endTurn(); });
@@ -52,6 +52,7 @@ export class Committer {
   }
 
   emitSync(draft: Draft): AuditReceipt {
+    if (!this.#trail.takes(draft)) throw this.#noRoom(draft);
     let receipt: AuditReceipt | undefined;
     let failure: AuditWriteError | undefined;
     this.#trail.queue({ draft, waiter: { resolve: (got) => { receipt = got; }, reject: (why) => { failure = why; } } });
@@ -73,6 +74,15 @@ export class Committer {
   flushSync(): void {
     const failure = this.#commitNow();
     if (failure !== undefined) throw failure;
+  }
+
+  #noRoom(draft: Draft): AuditWriteError {
+    const failure = new AuditWriteError("enospc", "the audit trail's disk is full; until it has room again no event is recorded");
+    this.#trail.lost(draft);
+    this.#options.failed(draft, failure);
+    this.#trail.tellLosses();
+    if (this.#trail.unsynced > 0) this.#schedule();
+    return failure;
   }
 
   #endTurn(): void {

@@ -4,7 +4,7 @@ import * as fs from "node:fs";
 export type AuditFs = Pick<
   typeof fs,
   | "openSync" | "closeSync" | "readSync" | "writeSync" | "fdatasyncSync" | "fdatasync" | "fsyncSync"
-  | "fstatSync" | "lstatSync" | "mkdirSync" | "readdirSync"
+  | "fstatSync" | "lstatSync" | "mkdirSync" | "readdirSync" | "unlinkSync" | "statfsSync"
 >;
 
 export const NODE_FS: AuditFs = fs;

@@ -25,6 +25,7 @@ import type { Draft, Frame } from "./record.ts";
 import { openTrail } from "./opening.ts";
 import type { Opened } from "./opening.ts";
 import { PublishedTree } from "./published-tree.ts";
+import { Reserve } from "./reserve.ts";
 import type { Recovery } from "./recovery.ts";
 import { Segment } from "./segment.ts";
 import type { Place } from "./segment.ts";
@@ -45,6 +46,7 @@ export class AuditLog {
   readonly #held: Held;
   readonly #tree: PublishedTree | undefined;
   readonly #followers: readonly Follower[];
+  readonly #reserve: Reserve;
   readonly #atExit = (): void => { this.#closeAtExit(); };
   #lastDurableMs = 0;
   #checkpointMs = 0;
@@ -76,10 +78,14 @@ export class AuditLog {
     this.#frame = { prefix: linePrefix(this.origin), identity: identityJson(), time: new Timekeeper(clock), unreadable };
     this.#tree = this.#makeTree(settings, opened);
     this.#followers = this.#tree === undefined ? [] : [this.#tree];
+    this.#reserve = new Reserve({
+      fs: settings.fs, folder: this.dir, bytes: settings.reserveBytes,
+      warn: (failure, message) => { this.#alarm.warn(failure, message); },
+    });
     this.#trail = this.#makeTrail(settings, places.log, recovery);
     this.#committer = new Committer({
       trail: this.#trail,
-      flushed: (seconds) => { this.#lastDurableMs = clock.now(); this.#metrics.flushed(seconds); },
+      flushed: (seconds) => { this.#flushed(clock.now(), seconds); },
       failed: (draft, failure) => { this.#alarm.lost(draft, failure); },
     });
     this.#begin(settings, opened);
@@ -176,6 +182,12 @@ export class AuditLog {
     }
   }
 
+  #flushed(now: number, seconds: number): void {
+    this.#lastDurableMs = now;
+    this.#metrics.flushed(seconds);
+    this.#reserve.keep();
+  }
+
   #release(): void {
     notBeforeExit(this.#atExit);
     this.#trail.close();
@@ -218,6 +230,7 @@ export class AuditLog {
     return new Trail({
       place, next, head,
       segmentBytesMax: settings.segmentBytes,
+      reserve: this.#reserve,
       draft: (event) => this.#draft(event),
       syncFailed: (failure, waiting) => { this.#alarm.syncFailed(failure, waiting); },
       durable: (records) => { for (const follower of this.#followers) follower.durable(records); },
@@ -228,6 +241,7 @@ export class AuditLog {
   /** What is owed from earlier runs comes first; then the trail says that it was opened, and how the last run ended. */
   #begin(settings: Settings, { recovery, owed }: Opened): void {
     if (settings.registry !== undefined) this.attachMetrics(settings.registry);
+    this.#reserve.keep();
     this.#trail.carry(recovery.carried);
     for (const event of owed) this.#trail.owe(event);
     try {
@@ -241,6 +255,7 @@ export class AuditLog {
   }
 
   #state(): AuditState {
+    if (!this.#closed) this.#trail.hasRoom();
     return {
       dir: this.dir,
       waiting: this.#trail.waiting,

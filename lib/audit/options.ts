@@ -26,6 +26,8 @@ export interface AuditLogOptions {
   readonly origin?: string;
   /** A segment that has grown to this many bytes is followed by a new one. Default 64 MiB. */
   readonly segmentBytes?: number;
+  /** Kept back on the disk, so that a full disk can be recorded. Default 1 MiB; 0 for none. */
+  readonly reserveBytes?: number;
   /** Go on behind damage or a rollback, and record that. Default false: such a trail is refused. */
   readonly force?: boolean;
   /** Signed checkpoints of the trail's Merkle tree, for auditors and witnesses; `false` for none. */
@@ -45,6 +47,7 @@ export interface Settings {
   readonly logger: AuditLogger | undefined;
   readonly origin: string | undefined;
   readonly segmentBytes: number;
+  readonly reserveBytes: number;
   readonly force: boolean;
   /** Undefined where there are none. */
   readonly checkpoints: CheckpointSettings | undefined;
@@ -56,17 +59,23 @@ export interface Settings {
 }
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
+const RESERVE_BYTES = 1024 * 1024;
+const RESERVE_BYTES_MIN = 64 * 1024;
+const RESERVE_BYTES_MAX = 64 * 1024 * 1024;
 /** C2SP names hold no space and no plus; quote and backslash would need escapes. */
 const ORIGIN = /^[!#-*,-[\]-~]+$/;
 
 export async function settingsOf(dir: unknown, options: AuditLogOptions): Promise<Settings> {
   if (typeof dir !== "string" || dir === "" || dir.includes("\0")) throw new TypeError("dir must be the path of the audit folder");
-  const { origin, segmentBytes = SEGMENT_BYTES, force = false } = options;
+  const { origin, segmentBytes = SEGMENT_BYTES, reserveBytes = RESERVE_BYTES, force = false } = options;
   if (origin !== undefined && !isOrigin(origin)) {
     throw new TypeError(`origin must be 1 to ${ORIGIN_MAX} printable ASCII characters without spaces, +, quotes and backslashes`);
   }
   if (!Number.isSafeInteger(segmentBytes) || segmentBytes < RECORD_BYTES_MAX) {
     throw new TypeError(`segmentBytes must be a whole number of at least ${RECORD_BYTES_MAX}`);
+  }
+  if (reserveBytes !== 0 && !isWhole(reserveBytes, RESERVE_BYTES_MIN, RESERVE_BYTES_MAX)) {
+    throw new TypeError(`reserveBytes must be 0 or a whole number from ${RESERVE_BYTES_MIN} to ${RESERVE_BYTES_MAX}`);
   }
   if (typeof force !== "boolean") throw new TypeError("force must be true or false");
   return {
@@ -74,6 +83,7 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
     logger: options.logger,
     origin,
     segmentBytes,
+    reserveBytes,
     force,
     checkpoints: checkpointSettings(options.checkpoints),
     clock: options.clock ?? SYSTEM_CLOCK,
@@ -85,6 +95,10 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
 
 export function isOrigin(origin: unknown): origin is string {
   return typeof origin === "string" && origin.length <= ORIGIN_MAX && ORIGIN.test(origin);
+}
+
+function isWhole(value: unknown, min: number, max: number): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
 /** The addon is loaded only where it is needed, so that a trail can be verified and tested without it. */

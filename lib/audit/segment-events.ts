@@ -8,6 +8,14 @@ export function rotated(full: Segment): AuditEvent {
   return { type: "AuditRotated", outcome: "info", action: "audit.rotate", details };
 }
 
+export function diskFull(failure: unknown): AuditEvent {
+  return { type: "AuditDiskFull", outcome: "failed", action: "audit.write", reason: "enospc", details: { message: messageOf(failure) } };
+}
+
+export function spaceRestored(): AuditEvent {
+  return { type: "AuditSpaceRestored", outcome: "info", action: "audit.write" };
+}
+
 export function abandoned(segment: Segment, failure: unknown): AuditEvent {
   const error = asWriteError(failure, "audit segment");
   const reason = failure instanceof TamperedError ? failure.tampering : error.reason;

@@ -15,16 +15,19 @@
  */
 import { leafHash } from "./chain.ts";
 import { AuditWriteError, asWriteError, TamperedError } from "./errors.ts";
-import type { AuditEvent } from "./events.ts";
+import type { AuditEvent, AuditEventType } from "./events.ts";
 import type { DurableRecord } from "./follower.ts";
 import { Losses } from "./losses.ts";
 import { Patience } from "./patience.ts";
 import type { Draft } from "./record.ts";
-import { abandoned, rotated } from "./segment-events.ts";
+import type { Reserve } from "./reserve.ts";
+import { abandoned, diskFull, rotated, spaceRestored } from "./segment-events.ts";
 import { Segment } from "./segment.ts";
 import type { Place } from "./segment.ts";
 
 const WRITE_FAILED = "the audit record could not be written";
+/** What the reserve's space is for, beside the records that the trail owes by itself. */
+const ON_FULL_DISK: ReadonlySet<AuditEventType> = new Set(["AuditClosed", "AuditPruned"]);
 
 export interface AuditReceipt {
   readonly seq: number;
@@ -54,6 +57,7 @@ export interface CarriedLine {
 export interface TrailOptions {
   readonly place: Place;
   readonly segmentBytesMax: number;
+  readonly reserve: Reserve;
   /** Where the chain goes on. */
   readonly next: number;
   readonly head: string;
@@ -120,9 +124,24 @@ export class Trail {
     return this.#running !== undefined;
   }
 
-  /** The last write or sync failed, and none has succeeded since. */
+  /** The last write or sync failed, and none has succeeded since; or the disk is full and only the trail's own records are taken. */
   get failing(): boolean {
-    return this.#failures > 0;
+    return this.#failures > 0 || this.#options.reserve.isSpent;
+  }
+
+  /** False for an event while the disk is full: the reserve's space must last for what the trail has to say. */
+  takes(draft: Draft): boolean {
+    return ON_FULL_DISK.has(draft.type) || this.hasRoom();
+  }
+
+  /** Looks whether a disk that was full has room again; the next record then comes behind one that says so. */
+  hasRoom(): boolean {
+    const { reserve } = this.#options;
+    if (!reserve.isSpent) return true;
+    if (!reserve.regain()) return false;
+    this.#losses.over();
+    this.owe(spaceRestored());
+    return true;
   }
 
   queue(pending: Pending): void {
@@ -146,13 +165,25 @@ export class Trail {
     this.#losses.add(draft);
   }
 
+  /** On a full disk nothing else is written; the trail says from time to time how many events were refused. */
+  tellLosses(): void {
+    if (!this.#losses.isDue) return;
+    try {
+      this.#attempt();
+    } catch (failure) {
+      this.#abandon(failure);
+      this.#options.warn(failure, "the number of lost events could not be recorded");
+    }
+  }
+
   /** Writes what is queued, in a new segment where the current one fails. Throws when that fails too; the queue holds the rest. */
   write(): void {
     if (this.#queue.length === 0) return;
     try {
       this.#attempt();
     } catch (failure) {
-      if (!this.#abandon(failure)) throw asWriteError(failure, WRITE_FAILED);
+      const room = this.#makeRoom(failure);
+      if (!this.#abandon(failure) && !room) throw asWriteError(failure, WRITE_FAILED);
       this.#attemptAgain();
     }
   }
@@ -221,6 +252,13 @@ export class Trail {
       this.#abandon(failure);
       throw asWriteError(failure, WRITE_FAILED);
     }
+  }
+
+  /** Once for each time that the disk is full. */
+  #makeRoom(failure: unknown): boolean {
+    if (asWriteError(failure, WRITE_FAILED).reason !== "enospc" || !this.#options.reserve.release()) return false;
+    this.owe(diskFull(failure));
+    return true;
   }
 
   #ready(): void {
@@ -337,6 +375,7 @@ export class Trail {
   #syncFailed(failure: unknown): void {
     const error = asWriteError(failure, "the audit trail could not be synced");
     this.#options.syncFailed(error, this.#unsynced);
+    this.#makeRoom(failure);
     this.#abandon(failure);
     this.#restart();
   }

@@ -96,7 +96,7 @@ describe("a checkpoint", () => {
 
   test("is there for a trail that was begun without", async () => {
     const dir = await writtenTrail(700, { checkpoints: false });
-    expect(readdirSync(dir).sort()).toEqual(["lock", "log"]);
+    expect(readdirSync(dir).sort()).toEqual(["lock", "log", "reserve"]);
     const log = await AuditLog.open(dir);
     await log[Symbol.asyncDispose]();
     expectSigned(dir, 704);

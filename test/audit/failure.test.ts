@@ -82,7 +82,7 @@ async function faultyLog(): Promise<{ dir: string; disk: FaultyDisk; log: AuditL
   const dir = newFolder();
   const disk = new FaultyDisk();
   const logger = { error: vi.fn<AuditLogger["error"]>(), warn: vi.fn<AuditLogger["warn"]>() };
-  const log = await openLog(dir, { fs: disk.fs, logger });
+  const log = await openLog(dir, { fs: disk.fs, logger, reserveBytes: 0 });
   await log.emit(loaded("before"));
   return { dir, disk, log, logger };
 }

@@ -13,9 +13,9 @@ describe("the audit folder", () => {
   test("is made where it is missing, with its parents", async () => {
     const dir = join(newFolder(), "a", "b");
     const log = await openLog(dir);
-    expect(readdirSync(dir).sort()).toEqual(["key.pem", "lock", "log"]);
+    expect(readdirSync(dir).sort()).toEqual(["key.pem", "lock", "log", "reserve"]);
     await log[Symbol.asyncDispose]();
-    expect(readdirSync(dir).sort()).toEqual(["checkpoint", "key.pem", "lock", "log", "tile", "vkey"]);
+    expect(readdirSync(dir).sort()).toEqual(["checkpoint", "key.pem", "lock", "log", "reserve", "tile", "vkey"]);
   });
 
   test("may be there, with files of others in it", async () => {

@@ -63,7 +63,7 @@ describe("counting", () => {
     const registry = new Registry();
     let full = false;
     const fs = brokenFs({ writeSync: ((...all: Parameters<typeof NODE_FS.writeSync>) => { if (full) throw systemError("ENOSPC"); return NODE_FS.writeSync(...all); }) as typeof NODE_FS.writeSync });
-    const log = await openLog(newFolder(), { registry, fs });
+    const log = await openLog(newFolder(), { registry, fs, reserveBytes: 0 });
     full = true;
     await expect(log.emit(denial())).rejects.toThrow();
     await expect(log.emit(loaded())).rejects.toThrow();
