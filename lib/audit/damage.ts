@@ -13,10 +13,19 @@ export type DamageKind =
   | "cut"
   /** Bytes that are no record and that no later record describes: a crash, or a cut at the end. */
   | "torn"
+  /** Records that were signed are gone from the end, or the trail was written anew from this record on. */
+  | "rolled-back"
+  /** The records are as signed, and a tile of their tree is not; it can be made again. */
+  | "tile"
+  /** The signed checkpoint is gone, changed, of another key or log, or lacks a witness's word. */
+  | "checkpoint"
   /** A file's name does not say which record it begins with. */
   | "renamed"
   /** Written by a later version of this program. */
   | "version";
+
+/** What the records alone can show. */
+export type RecordDamageKind = Exclude<DamageKind, "rolled-back" | "tile" | "checkpoint">;
 
 export interface Damage {
   /** The first record that is not as it was written. */
@@ -49,14 +58,14 @@ export interface Break {
 const EDITED_DIGITS_MAX = 16;
 
 /** Which record was damaged and how, when the frame of `found` is sound but its place in the chain is not. */
-export function classify(broken: Break, after: Aftermath): { seq: number; kind: DamageKind; why: string } {
+export function classify(broken: Break, after: Aftermath): { seq: number; kind: RecordDamageKind; why: string } {
   const { expected, found } = broken;
   if (found.seq === expected) return contentChanged(broken, after);
   return found.seq > expected ? tooFar(broken, after) : tooEarly(broken, after);
 }
 
 /** Lines that were edited in a row all name predecessors that are no more: the first of them is the first bad one. */
-function contentChanged({ expected, head, found, merged }: Break, { next }: Aftermath): { seq: number; kind: DamageKind; why: string } {
+function contentChanged({ expected, head, found, merged }: Break, { next }: Aftermath): { seq: number; kind: RecordDamageKind; why: string } {
   if (merged) return { seq: expected, kind: "changed", why: "the newline after it was changed" };
   if (expected === 0 || differingDigits(found.prev, head) <= EDITED_DIGITS_MAX) {
     return { seq: expected, kind: "changed", why: "its own link to its predecessor was changed" };
@@ -67,7 +76,7 @@ function contentChanged({ expected, head, found, merged }: Break, { next }: Afte
   return { seq: expected - 1, kind: "changed", why: "its successor was chained to other bytes" };
 }
 
-function tooFar({ expected, found }: Break, after: Aftermath): { seq: number; kind: DamageKind; why: string } {
+function tooFar({ expected, found }: Break, after: Aftermath): { seq: number; kind: RecordDamageKind; why: string } {
   const { next, expectedLater, foundLater } = after;
   const claim = `record ${found.seq} stands in its place`;
   if (next?.seq === expected) {
@@ -79,7 +88,7 @@ function tooFar({ expected, found }: Break, after: Aftermath): { seq: number; ki
   return { seq: expected, kind: "missing", why: `the next record is ${found.seq}` };
 }
 
-function tooEarly({ expected, head, found }: Break, { next }: Aftermath): { seq: number; kind: DamageKind; why: string } {
+function tooEarly({ expected, head, found }: Break, { next }: Aftermath): { seq: number; kind: RecordDamageKind; why: string } {
   const altered = next === undefined ? found.prev === head : next.seq === expected + 1;
   if (altered) return { seq: expected, kind: "changed", why: `it claims to be record ${found.seq}` };
   return { seq: expected, kind: "inserted", why: `a line that claims to be record ${found.seq} stands before it` };

@@ -14,7 +14,7 @@ import { same } from "../tlog/proof.ts";
 import { provenLeaf, Publisher } from "../tlog/publisher.ts";
 import type { Published } from "../tlog/publisher.ts";
 import { NoteSigner } from "../tlog/signer.ts";
-import { isMissing, readFileIfAny } from "../tlog/tlog-fs.ts";
+import { readFileIfAny } from "../tlog/tlog-fs.ts";
 import type { TlogFs } from "../tlog/tlog-fs.ts";
 import type { CheckpointSettings } from "./checkpoint-options.ts";
 import { AuditWriteError } from "./errors.ts";
@@ -134,11 +134,12 @@ function rotatedKey(published: Published | undefined, [current, ...older]: reado
   return [{ type: "AuditKeyRotated", outcome: "info", action: "audit.rotate-key", details }];
 }
 
+/** A file of that name that is too strange to be read is there all the same. */
 function has(fs: TlogFs, folder: string, name: string): boolean {
   try {
     return readFileIfAny(fs, join(folder, name)) !== undefined;
   } catch (failure) {
-    if (isMissing(failure)) return false;
+    if (failure instanceof TlogError) return true;
     throw failure;
   }
 }

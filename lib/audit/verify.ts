@@ -7,13 +7,19 @@ import { parseRecord } from "./envelope.ts";
 import { placesIn } from "./folder.ts";
 import { readRange } from "./lines.ts";
 import { bySequence, parseSegmentName } from "./segment-name.ts";
+import { notProven } from "./not-proven.ts";
+import { signedHead } from "./signed-head.ts";
+import type { CheckpointReport, SignedHead, VerifyOptions } from "./signed-head.ts";
+import { TreeCheck } from "./tree-check.ts";
+import { baseOrigin } from "./tree-name.ts";
 import { Walk } from "./walk.ts";
 import type { Spot } from "./walk.ts";
 
 export type { Damage, DamageKind } from "./damage.ts";
+export type { CheckpointReport, VerifyOptions } from "./signed-head.ts";
 
 export interface TrailReport {
-  /** Every record is as it was written, none is missing before the last one, and no byte is unaccounted for. */
+  /** Every record is as it was written and signed, none is missing before the last one, and no byte is unaccounted for. */
   readonly ok: boolean;
   readonly dir: string;
   readonly origin?: string;
@@ -30,22 +36,31 @@ export interface TrailReport {
   /** The last record says that the trail was closed in order. */
   readonly closed: boolean;
   readonly damage?: Damage;
+  /** The signed checkpoint, where there is one whose signature is good. */
+  readonly checkpoint?: CheckpointReport;
   /** Files in the log folder that are no segments; nothing reads them. */
   readonly otherFiles: readonly string[];
   /** What this check cannot know, in sentences. */
   readonly notProven: readonly string[];
 }
 
-/** Reads every byte of the trail in `dir` once, in constant memory. Rejects only where the folder cannot be read. */
-export async function verifyTrail(dir: string): Promise<TrailReport> {
+/**
+ * Reads every byte of the trail in `dir` once, in constant memory, and holds it against its signed checkpoint and its tiles. Rejects
+ * where the folder cannot be read, and with a TypeError where the options hold no keys or no checkpoint.
+ */
+export async function verifyTrail(dir: string, options: VerifyOptions = {}): Promise<TrailReport> {
   const { log, folder } = placesIn(resolve(dir));
   const names = (await readdir(log)).sort();
   const segments = names.map(parseSegmentName).filter((name) => name !== undefined).sort(bySequence);
-  const walk = new Walk({ folder: log, first: 0, firstHead: NO_PREVIOUS });
+  // Before the records: those of a trail that is being written only become more.
+  const head = signedHead(folder, options);
+  const tree = head.checkpoint === undefined ? undefined : new TreeCheck(folder, head.checkpoint, head.since);
+  const walk = new Walk({ folder: log, first: 0, firstHead: NO_PREVIOUS, accepted: (seq, leaf) => { tree?.leaf(seq, leaf); } });
   await walk.run(segments);
-  const damage = walk.damage ?? unfinished(walk) ?? (segments.length === 0 ? nothing(folder) : undefined);
   const first = await recordAt(log, walk.first);
   const last = await recordAt(log, walk.last);
+  const closed = last?.["type"] === "AuditClosed";
+  const damage = walk.damage ?? tree?.finish(closed) ?? unsigned(head, walk) ?? unfinished(walk) ?? (segments.length === 0 ? nothing(folder) : undefined);
   return {
     ok: damage === undefined,
     dir: folder,
@@ -57,11 +72,19 @@ export async function verifyTrail(dir: string): Promise<TrailReport> {
     segments: segments.length,
     bytes: walk.bytes,
     recovered: walk.described,
-    closed: last?.["type"] === "AuditClosed",
+    closed,
     ...optional("damage", damage),
+    ...optional("checkpoint", head.report),
     otherFiles: names.filter((name) => parseSegmentName(name) === undefined),
-    notProven: notProven(walk),
+    notProven: notProven(walk.size, head),
   };
+}
+
+/** What is wrong with the signed notes, or that they are another trail's. */
+function unsigned({ wrong, report }: SignedHead, { origin }: Walk): Damage | undefined {
+  const message = wrong ?? (report === undefined || origin === undefined || baseOrigin(report.origin) === origin ? undefined
+    : `the checkpoint is of the log ${report.origin}, and the trail is of origin ${origin}`);
+  return message === undefined ? undefined : { seq: 0, kind: "checkpoint", segment: "", offset: 0, message };
 }
 
 /** An end that a crash leaves and the next opening describes; until then nobody can tell it from a cut. */
@@ -81,15 +104,6 @@ function unfinished(walk: Walk): Damage | undefined {
 
 function nothing(folder: string): Damage {
   return { seq: 0, kind: "missing", segment: "", offset: 0, message: `${folder} holds no segment of an audit trail` };
-}
-
-function notProven(walk: Walk): string[] {
-  const last = walk.size - 1;
-  return [
-    `That nothing is missing after record ${last}, and that record ${last} itself is as it was written: files alone cannot show a cut ` +
-      `end. Compare ${walk.size} records and the head hash with a value kept elsewhere, such as the metric model_loader_audit_log_size.`,
-    "That the whole trail was not written anew by someone who can write the folder: a chain has no secret.",
-  ];
 }
 
 async function recordAt(log: string, spot: Spot | undefined): Promise<Record<string, unknown> | undefined> {

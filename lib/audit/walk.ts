@@ -11,7 +11,7 @@
  */
 import { join } from "node:path";
 import { readAftermath } from "./aftermath.ts";
-import type { Damage, DamageKind } from "./damage.ts";
+import type { Damage, RecordDamageKind } from "./damage.ts";
 import { classify } from "./damage.ts";
 import { EnvelopeReader, holdsTwo, isLifecycle, laterVersion, originOf, parseRecord } from "./envelope.ts";
 import type { Envelope } from "./envelope.ts";
@@ -33,12 +33,14 @@ export interface WalkOptions {
   /** The number that the first segment must begin with; absent where its name is believed. */
   readonly first?: number;
   readonly firstHead?: string;
+  /** Told of each record that stands in its place with its leaf hash; of repeated ones again. */
+  readonly accepted?: (seq: number, leaf: string) => void;
 }
 
 /** What a visit found wrong; it ends the walk. */
 interface Found {
   readonly seq: number;
-  readonly kind: DamageKind;
+  readonly kind: RecordDamageKind;
   readonly offset: number;
   readonly why: string;
 }
@@ -205,6 +207,7 @@ export class Walk {
   #accept(envelope: Envelope, block: Buffer, start: number, end: number, offset: number): void {
     if (envelope.seq === this.#next?.first) this.#headAtNext = this.#head ?? envelope.prev;
     this.#about(block, start, end);
+    this.#options.accepted?.(envelope.seq, envelope.leaf);
     this.#expected += 1;
     this.#head = envelope.leaf;
     this.records += 1;
@@ -295,7 +298,7 @@ export class Walk {
   }
 }
 
-const WORDS: Readonly<Record<DamageKind, string>> = {
+const WORDS: Readonly<Record<RecordDamageKind, string>> = {
   changed: "changed",
   missing: "missing",
   inserted: "preceded by an inserted line",

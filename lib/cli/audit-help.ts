@@ -7,22 +7,81 @@ const EXIT_CODES = `Exit codes
 export const AUDIT_HELP: Readonly<Record<string, string>> = {
   audit: `model-loader audit COMMAND DIR: the auditor's side of an audit trail
 
-  model-loader audit verify DIR   is the trail whole?
+  model-loader audit verify DIR            is the trail whole, and the one that was signed?
+  model-loader audit prove DIR SEQ         evidence for one record, to be checked anywhere
+  model-loader audit check-proof P RECORD  is this record in that log?
+  model-loader audit rotate-key DIR        a new signing key, beside the old one
 
 model-loader audit COMMAND --help teaches each by example.
 
 ${EXIT_CODES}`,
 
-  "audit verify": `model-loader audit verify DIR [--json]: check that an audit trail is whole
+  "audit verify": `model-loader audit verify DIR [options]: check that an audit trail is whole, and the one that was signed
 
   model-loader audit verify /var/lib/model-loader/audit
 
-Hashes every record again and follows the chain from the first to the last. Names the first record that was changed,
-removed, inserted or moved. It cannot see that the newest records were cut off: compare the number of records with
-one noted elsewhere, such as the metric model_loader_audit_log_size.
+  # with the host's verifier key, noted when the trail was begun (the first line of the file vkey in DIR)
+  model-loader audit verify DIR --vkey host-1.vkey
+
+  # and with a checkpoint that you took away earlier: nothing of what it covers was changed since
+  cp DIR/checkpoint monday.checkpoint
+  model-loader audit verify DIR --vkey host-1.vkey --since monday.checkpoint
+
+Hashes every record again, follows the chain from the first to the last, makes the Merkle tree again and holds it
+against the signed checkpoint and every tile. Names the first record that was changed, removed, inserted or moved, and
+tells a trail that was rolled back behind its checkpoint. What the check cannot prove is said each time.
 
 Options
-  --json  one JSON object on standard output
+  --vkey KEY|FILE     the log's verifier keys; default: those in DIR, which whoever can write DIR can replace
+  --witness KEY|FILE  keys of witnesses, all of whom must have cosigned the checkpoint
+  --since FILE        an earlier checkpoint: the trail must continue it
+  --json              one JSON object on standard output
 
 ${EXIT_CODES}`,
+
+  "audit prove": `model-loader audit prove DIR SEQ [options]: evidence for one record
+
+  model-loader audit prove /var/lib/model-loader/audit 4711
+  model-loader audit check-proof 4711.tlog-proof 4711.record --vkey host-1.vkey
+
+Writes two files: a C2SP tlog-proof, which holds the signed checkpoint and the hashes between it and the record, and the
+record byte for byte. Together with the log's verifier key they convince anybody, without the trail and without a
+network; other tools for transparency logs read them too. A record newer than the last checkpoint has no proof yet.
+
+Options
+  --out FILE       the proof. Default: SEQ.tlog-proof; a file that is there is not overwritten
+  --record FILE    the record. Default: SEQ.record
+  --vkey KEY|FILE  the log's verifier keys; default: those in DIR
+  --json           both in one JSON object on standard output, and no file
+
+${EXIT_CODES}`,
+
+  "audit check-proof": `model-loader audit check-proof PROOF RECORD --vkey KEY|FILE [options]: is this record in that log?
+
+  model-loader audit check-proof 4711.tlog-proof 4711.record --vkey host-1.vkey
+
+Needs no trail and no network. The key must come from somewhere else than the proof.
+
+Options
+  --vkey KEY|FILE     the log's verifier keys
+  --witness KEY|FILE  keys of witnesses, all of whom must have cosigned the checkpoint
+  --json              one JSON object on standard output
+
+Exit codes
+  0  proven   1  not proven   2  the command line is wrong, or a file cannot be read`,
+
+  "audit rotate-key": `model-loader audit rotate-key DIR [options]: a new signing key, beside the old one
+
+  model-loader audit rotate-key /var/lib/model-loader/audit
+
+Makes a new key; the old one goes on signing beside it, so that auditors who know only the old one notice nothing. Give
+the new verifier key to all of them, then remove key.pem.previous. The change is recorded in the trail
+(AuditKeyRotated). The trail must not be in use.
+
+Options
+  --key FILE  where the key lies, if not in DIR/key.pem
+  --json      one JSON object on standard output
+
+Exit codes
+  0  changed   2  the command line is wrong   3  there is no trail   4  the trail is in use or cannot be written`,
 };

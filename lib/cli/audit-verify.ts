@@ -1,7 +1,8 @@
 /** `model-loader audit verify`: is a trail whole? */
 import { verifyTrail } from "../audit/verify.ts";
-import type { TrailReport } from "../audit/verify.ts";
-import { parseCommand } from "./args.ts";
+import type { CheckpointReport, TrailReport, VerifyOptions } from "../audit/verify.ts";
+import { parseCommand, UsageError } from "./args.ts";
+import { keysOption, smallFile } from "./audit-keys.ts";
 import { oneTrail, unreadableTrail } from "./audit-trail.ts";
 import { toText } from "./byte-path.ts";
 import type { BytePath } from "./byte-path.ts";
@@ -12,16 +13,27 @@ import { count, sizeText } from "./units.ts";
 
 /** @throws UsageError */
 export async function verify(args: readonly string[]): Promise<number> {
-  const { flags, names } = parseCommand(args, { flags: ["json"], options: [] });
-  return told(oneTrail(names, "verify"), new Output(flags.has("json")));
+  const { flags, options, names } = parseCommand(args, { flags: ["json"], options: ["vkey", "witness", "since"] });
+  const since = options.get("since");
+  const asked = {
+    vkeys: keysOption(options.get("vkey"), "vkey"),
+    witnesses: keysOption(options.get("witness"), "witness"),
+    since: since === undefined ? undefined : smallFile(since, "--since"),
+  };
+  return told(oneTrail(names, "verify"), present(asked), new Output(flags.has("json")));
 }
 
-async function told(folder: BytePath, output: Output): Promise<number> {
+function present({ vkeys, witnesses, since }: { [K in keyof VerifyOptions]: VerifyOptions[K] | undefined }): VerifyOptions {
+  return { ...(vkeys === undefined ? {} : { vkeys }), ...(witnesses === undefined ? {} : { witnesses }), ...(since === undefined ? {} : { since }) };
+}
+
+async function told(folder: BytePath, options: VerifyOptions, output: Output): Promise<number> {
   try {
-    const report = await verifyTrail(toText(folder));
+    const report = await verifyTrail(toText(folder), options);
     output.result(report, () => reportText(report));
     return report.ok ? EXIT.VERIFIED : EXIT.REFUSED;
   } catch (failure) {
+    if (failure instanceof TypeError) throw new UsageError(failure.message);
     return unreadableTrail(folder, failure as NodeJS.ErrnoException, output);
   }
 }
@@ -32,10 +44,18 @@ function reportText(report: TrailReport): string {
     ...(report.damage === undefined ? [] : [`  record ${report.damage.seq}, ${report.damage.kind}: ${visible(report.damage.message)}`]),
     `  ${count(report.records, "good record")} in ${count(report.segments, "segment")} (${sizeText(report.bytes)})${spanText(report)}`,
     `  head ${report.head}`,
+    ...(report.checkpoint === undefined ? [] : checkpointText(report.checkpoint).map((line) => `  ${line}`)),
     ...remarks(report).map((remark) => `  ${remark}`),
     "  Not proven:",
     ...report.notProven.map((sentence) => `  - ${visible(sentence)}`),
   ].join("\n");
+}
+
+function checkpointText({ origin, size, keyIds, keysFrom, witnessed }: CheckpointReport): string[] {
+  return [
+    `checkpoint of ${count(size, "record")} of ${visible(origin)}, signed by ${keyIds.join(" and ")} (${keysFrom === "caller" ? "the key you gave" : "a key in this folder"})`,
+    ...witnessed.map(({ name, unixSeconds }) => `seen by ${visible(name)} at ${new Date(unixSeconds * 1000).toISOString()}`),
+  ];
 }
 
 function spanText({ firstTime, lastTime }: TrailReport): string {

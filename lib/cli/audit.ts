@@ -8,6 +8,9 @@ type Subcommand = (args: readonly string[]) => Promise<number>;
 /** Loaded when called: each reads no more than it needs. */
 export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   verify: async (args) => (await import("./audit-verify.ts")).verify(args),
+  prove: async (args) => (await import("./audit-prove.ts")).prove(args),
+  "check-proof": async (args) => (await import("./audit-check-proof.ts")).checkProofCommand(args),
+  "rotate-key": async (args) => (await import("./audit-rotate-key.ts")).rotateKey(args),
 };
 
 export async function audit(args: readonly string[]): Promise<number> {

@@ -1,5 +1,6 @@
 /** The file operations of a published tree, so that a test can make any of them fail. */
 import * as fs from "node:fs";
+import { TlogError } from "./errors.ts";
 
 export type TlogFs =
   & Pick<
@@ -15,11 +16,21 @@ export function isMissing(failure: unknown): boolean {
   return failure instanceof Error && (failure as NodeJS.ErrnoException).code === "ENOENT";
 }
 
-/** The whole file, or undefined where there is none. A symbolic link is refused: it could name any file. */
-export function readFileIfAny(files: Pick<TlogFs, "openSync" | "readFileSync" | "closeSync">, path: string): Buffer | undefined {
+/** The largest file of a published tree is a signed note. */
+const FILE_BYTES_MAX = 1_048_576;
+
+type ReadFs = Pick<TlogFs, "openSync" | "fstatSync" | "readFileSync" | "closeSync">;
+
+/**
+ * The whole file, or undefined where there is none. What is no plain file of fitting size is refused with a TlogError: a link could
+ * name any file, and a pipe has no end.
+ */
+export function readFileIfAny(files: ReadFs, path: string): Buffer | undefined {
   const fd = openIfAny(files, path);
   if (fd === undefined) return undefined;
   try {
+    const found = files.fstatSync(fd);
+    if (!found.isFile() || found.size > FILE_BYTES_MAX) throw new TlogError("MALFORMED", `${path} is no file of a published tree: it is larger than ${FILE_BYTES_MAX} bytes, or no file at all`);
     return files.readFileSync(fd);
   } finally {
     files.closeSync(fd);
@@ -28,9 +39,12 @@ export function readFileIfAny(files: Pick<TlogFs, "openSync" | "readFileSync" | 
 
 function openIfAny(files: Pick<TlogFs, "openSync">, path: string): number | undefined {
   try {
-    return files.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+    // Without waiting: a pipe of that name has no end.
+    return files.openSync(path, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
   } catch (failure) {
-    if (isMissing(failure)) return undefined;
+    const code = failure instanceof Error ? (failure as NodeJS.ErrnoException).code : undefined;
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    if (code === "ELOOP") throw new TlogError("MALFORMED", `${path} is a symbolic link (ELOOP), which is not followed`, failure);
     throw failure;
   }
 }
