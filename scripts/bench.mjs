@@ -9,32 +9,38 @@
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
-import { availableParallelism, cpus, totalmem } from "node:os";
+import { availableParallelism, cpus, loadavg, totalmem } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { stopContestants } from "../test/bench/child.mjs";
 import { Files } from "../test/bench/files.mjs";
-import { PEERS, installPeers } from "../test/bench/peers.mjs";
+import { AUDIT_PEERS, PEERS, installAuditPeers, installPeers } from "../test/bench/peers.mjs";
 import { printed } from "../test/bench/table.mjs";
 
 const HOME = fileURLToPath(new URL("..", import.meta.url));
-const NAMES = ["header", "sha256", "loop-delay", "keys", "buffer", "small-loads"];
+const NAMES = ["header", "sha256", "loop-delay", "keys", "buffer", "small-loads", "audit-write", "audit-latency", "audit-read"];
 
 async function main() {
   const { quick, only, json } = options();
   demandBuilt();
   const files = new Files();
   process.once("SIGINT", () => { files.remove(); process.exit(130); });
-  const header = only === undefined || only === "header";
-  const context = { files, quick, peers: header ? installPeers() : undefined, floor: header ? buildFloor() : undefined };
+  const wanted = only === undefined ? NAMES : [only];
+  const floor = wanted.includes("header") ? buildFloor() : undefined;
   try {
     const benchmarks = [];
-    for (const name of only === undefined ? NAMES : [only]) benchmarks.push(await one(name, context));
-    save(json, { date: new Date().toISOString(), quick, machine: machine(), peers: PEERS, benchmarks });
+    for (const name of wanted) benchmarks.push(await one(name, { files, quick, floor, peers: peersOf(name) }));
+    save(json, { date: new Date().toISOString(), quick, machine: machine(), peers: { ...PEERS, ...AUDIT_PEERS }, benchmarks });
   } finally {
     files.remove();
   }
+}
+
+/** Installed only where they are measured. */
+function peersOf(name) {
+  if (name === "header") return installPeers();
+  return name === "audit-write" ? installAuditPeers() : undefined;
 }
 
 function options() {
@@ -69,7 +75,7 @@ async function one(name, context) {
 }
 
 function machine() {
-  return { cpu: cpus()[0].model, cores: availableParallelism(), memoryGb: Math.round(totalmem() / 1e9), platform: `${process.platform} ${process.arch}`, node: process.version };
+  return { cpu: cpus()[0].model, cores: availableParallelism(), load: loadavg(), memoryGb: Math.round(totalmem() / 1e9), platform: `${process.platform} ${process.arch}`, node: process.version };
 }
 
 function save(path, results) {

@@ -12,6 +12,11 @@ export class Files {
   #folder = mkdtempSync(join(tmpdir(), "model-loader-bench-"));
   #made = new Map();
 
+  /** For what a benchmark writes itself; removed with the files. */
+  get folder() {
+    return this.#folder;
+  }
+
   /** 256,000 tokens, 269,000 merges, 1,000 tensors; little data, since the bare walk reads its file whole. */
   vocabulary() {
     return this.#once("vocabulary.gguf", (path) => {
