@@ -7,6 +7,8 @@ export { AuditWriteError } from "./audit/errors.ts";
 export { checkProof, proveRecord } from "./audit/proof.ts";
 export type { CheckedProof, CheckOptions, ProveOptions, RecordProof } from "./audit/proof.ts";
 export type { CheckpointOptions, WitnessOption } from "./audit/checkpoint-options.ts";
+export { installSignalFlush } from "./audit/signal-flush.ts";
+export type { Flushable, FlushSignal } from "./audit/signal-flush.ts";
 export { verifyTrail } from "./audit/verify.ts";
 export type { CheckpointReport, Damage, DamageKind, TrailReport, VerifyOptions } from "./audit/verify.ts";
 export type { BytesLike } from "./bytes.ts";

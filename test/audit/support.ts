@@ -121,18 +121,19 @@ function typescriptFiles(folder: string): string[] {
     .map((name) => join(folder, name));
 }
 
-/** Starts `program` (the text of a module) with `AuditLog`, `dir` and `loaded`/`denial` at hand. */
-export function startProgram(home: string, dir: string, program: string, nodeArguments: readonly string[] = []): ChildProcess {
+/** Starts `program` (the text of a module) with `AuditLog`, `installSignalFlush`, `dir` and `loaded`/`denial` at hand. */
+export function startProgram(home: string, dir: string, program: string, nodeArguments: readonly string[] = [], node = process.execPath): ChildProcess {
   const url = (path: string): string => JSON.stringify(pathToFileURL(join(home, "lib", path)).href);
   const text = `
     import { AuditLog } from ${url("audit/log.js")};
+    import { installSignalFlush } from ${url("audit/signal-flush.js")};
     const dir = ${JSON.stringify(dir)};
     const denial = (correlationId) => ({ type: "PathTraversalAttempt", outcome: "denied", action: "model.load", correlationId });
     const loaded = (correlationId) => ({ type: "ModelLoaded", outcome: "allowed", action: "model.load", correlationId });
     ${program}`;
   const path = join(home, `program-${Math.random().toString(36).slice(2)}.mjs`);
   writeFileSync(path, text);
-  return spawn(process.execPath, [...nodeArguments, path], { stdio: ["ignore", "pipe", "pipe"] });
+  return spawn(node, [...nodeArguments, path], { stdio: ["ignore", "pipe", "pipe"] });
 }
 
 export function death(child: ChildProcess): Promise<Death> {
