@@ -9,6 +9,7 @@ import type { AuditMetrics } from "./metrics.ts";
 import type { AuditLogger } from "./options.ts";
 import type { Draft } from "./record.ts";
 import type { Pending } from "./trail.ts";
+import { witnessReason } from "./witness-reason.ts";
 
 export class Alarm {
   readonly #dir: string;
@@ -50,8 +51,9 @@ export class Alarm {
   }
 
   witnessFailed(failure: unknown): void {
-    this.#metrics.witnessFailed();
-    this.#log("warn", failure, undefined, "a witness did not cosign the audit trail's checkpoint; it is asked again");
+    const reason = witnessReason(failure);
+    this.#metrics.witnessFailed(reason);
+    this.#log(reason === "inconsistent" ? "error" : "warn", failure, undefined, "a witness did not cosign the audit trail's checkpoint; it is asked again");
   }
 
   warn(failure: unknown, message: string): void {

@@ -46,7 +46,7 @@ export async function* lineBatches<T>(path: string, read: (block: Buffer, start:
   }
 }
 
-/** The leaf hash of a visited line, hashed where it lies: the byte before it is its own to overwrite. */
+/** The leaf hash of a visited line, hashed where it lies, without a copy: the byte before it is its own to overwrite with the prefix. */
 export function leafAt(block: Buffer, start: number, end: number): string {
   block[start - 1] = 0;
   return hash("sha256", block.subarray(start - 1, end), "hex");

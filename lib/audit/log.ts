@@ -4,6 +4,7 @@
  */
 import { resolve } from "node:path";
 import type { Registry } from "prom-client";
+import { TlogError } from "../tlog/errors.ts";
 import { Alarm } from "./alarm.ts";
 import { Timekeeper } from "./clock.ts";
 import { Committer } from "./committer.ts";
@@ -31,6 +32,7 @@ import { Segment } from "./segment.ts";
 import type { Place } from "./segment.ts";
 import { Trail } from "./trail.ts";
 import type { AuditReceipt } from "./trail.ts";
+import { witnessReason } from "./witness-reason.ts";
 
 export type { AuditLogger, AuditLogOptions } from "./options.ts";
 export type { AuditReceipt } from "./trail.ts";
@@ -50,6 +52,7 @@ export class AuditLog {
   readonly #atExit = (): void => { this.#closeAtExit(); };
   #lastDurableMs = 0;
   #checkpointMs = 0;
+  #rollbackTold = false;
   #closed = false;
   #closing: Promise<void> | undefined;
 
@@ -219,8 +222,17 @@ export class AuditLog {
       restart: restartTree,
       published: () => { this.#checkpointMs = settings.clock.now(); },
       failed: (failure) => { this.#alarm.checkpointFailed(failure); },
-      witnessFailed: (failure) => { this.#alarm.witnessFailed(failure); },
+      witnessFailed: (failure) => { this.#witnessFailed(failure); },
     });
+  }
+
+  /** A witness that saw another history tells what the files cannot: it is recorded, once a run. */
+  #witnessFailed(failure: unknown): void {
+    this.#alarm.witnessFailed(failure);
+    if (this.#rollbackTold || !(failure instanceof TlogError) || witnessReason(failure) !== "inconsistent") return;
+    this.#rollbackTold = true;
+    const details = { foundSize: this.size, message: failure.message };
+    void this.emit({ type: "AuditRollbackDetected", outcome: "failed", action: "audit.witness", reason: failure.code, details });
   }
 
   #makeTrail(settings: Settings, log: string, recovery: Recovery): Trail {

@@ -8,6 +8,8 @@ import { EMIT_FAILURE_REASONS } from "./errors.ts";
 import type { EmitFailureReason } from "./errors.ts";
 import { EVENT_TYPES, SEVERITIES } from "./events.ts";
 import type { AuditEventType, Severity } from "./events.ts";
+import { WITNESS_FAILURE_REASONS } from "./witness-reason.ts";
+import type { WitnessFailureReason } from "./witness-reason.ts";
 
 const PREFIX = "model_loader_audit_";
 const FLUSH_BUCKETS_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1];
@@ -34,7 +36,7 @@ interface Family {
   readonly flushFailures: Counter;
   readonly flushSeconds: Histogram;
   readonly checkpointFailures: Counter;
-  readonly witnessFailures: Counter;
+  readonly witnessFailures: Counter<"reason">;
   /** By folder: a log that is closed keeps its size, or the sum would fall and look like a rollback. */
   readonly states: Map<string, () => AuditState>;
 }
@@ -52,7 +54,7 @@ export class AuditMetrics {
   readonly #seconds: number[] = [];
   #flushFailures = 0;
   #checkpointFailures = 0;
-  #witnessFailures = 0;
+  readonly #witnessFailures = new Map<WitnessFailureReason, number>();
 
   constructor(state: () => AuditState) {
     this.#state = state;
@@ -91,9 +93,9 @@ export class AuditMetrics {
     this.#each((family) => { family.checkpointFailures.inc(); });
   }
 
-  witnessFailed(): void {
-    this.#witnessFailures += 1;
-    this.#each((family) => { family.witnessFailures.inc(); });
+  witnessFailed(reason: WitnessFailureReason): void {
+    this.#witnessFailures.set(reason, (this.#witnessFailures.get(reason) ?? 0) + 1);
+    this.#each((family) => { family.witnessFailures.inc({ reason }); });
   }
 
   flushed(seconds: number): void {
@@ -110,7 +112,7 @@ export class AuditMetrics {
     for (const { severity, reason, count } of this.#failures.values()) countFailure(family, severity, reason, count);
     family.flushFailures.inc(this.#flushFailures);
     family.checkpointFailures.inc(this.#checkpointFailures);
-    family.witnessFailures.inc(this.#witnessFailures);
+    for (const [reason, count] of this.#witnessFailures) family.witnessFailures.inc({ reason }, count);
     for (const seconds of this.#seconds) family.flushSeconds.observe(seconds);
   }
 }
@@ -141,8 +143,7 @@ function makeFamily(registry: Registry): Family {
       new Histogram({ name, help: "Time of one sync of the audit trail.", buckets: FLUSH_BUCKETS_SECONDS, registers: [] })),
     checkpointFailures: own(registry, "checkpoint_failures_total", (name) =>
       new Counter({ name, help: "Checkpoints of the audit trail that could not be signed or written.", registers: [] })),
-    witnessFailures: own(registry, "witness_failures_total", (name) =>
-      new Counter({ name, help: "Requests to witnesses that ended without a cosignature.", registers: [] })),
+    witnessFailures: own(registry, "witness_failures_total", witnessCounter),
     states,
   };
 }
@@ -165,6 +166,13 @@ function criticalCounter(name: string): Counter<"reason"> {
   const help = "CRITICAL events that could not be made durable; they count in emit_failures_total too.";
   const counter = new Counter({ name, help, labelNames: ["reason"], registers: [] });
   for (const reason of EMIT_FAILURE_REASONS) counter.inc({ reason }, 0);
+  return counter;
+}
+
+function witnessCounter(name: string): Counter<"reason"> {
+  const help = "Requests to witnesses that ended without a cosignature; inconsistent: it saw another history.";
+  const counter = new Counter({ name, help, labelNames: ["reason"], registers: [] });
+  for (const reason of WITNESS_FAILURE_REASONS) counter.inc({ reason }, 0);
   return counter;
 }
 

@@ -41,7 +41,7 @@ export async function proveRecord(dir: string, seq: number, options: ProveOption
   const { note, origin, size } = signedNote(folder, options.vkeys);
   if (seq >= size) throw new TlogError("OUT_OF_RANGE", `record ${seq} is not covered by the checkpoint, which is of ${size} records: wait for the next one, or close the log`);
   const record = await lineOf(folder, seq);
-  const proof = formatProof(buildProof(new TileFolder(folder), seq, leafHash(Buffer.from(record, "latin1")), note));
+  const proof = formatProof(buildProof(new TileFolder(folder), seq, leafOf(record), note));
   return { seq, record, proof, size, origin };
 }
 
@@ -67,8 +67,12 @@ export function checkProof(proof: string, record: string | Uint8Array, options: 
   const witnesses = witnessKeys(options.witnesses ?? []);
   const parsed = parseProof(proof);
   const policy = { origin: name, logKeys: verifiers, witnesses, quorum: options.quorum ?? witnesses.length };
-  const { checkpoint, witnessed } = verifyProof(parsed, leafHash(bytesOf(record)), policy);
+  const { checkpoint, witnessed } = verifyProof(parsed, leafOf(bytesOf(record)), policy);
   return { seq: parsed.index, origin: checkpoint.origin, size: checkpoint.size, witnessed };
+}
+
+function leafOf(record: string | Uint8Array): Buffer {
+  return Buffer.from(leafHash(record), "hex");
 }
 
 /** A record has no newline; a file that was saved with one is forgiven it. */

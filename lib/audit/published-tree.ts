@@ -35,6 +35,9 @@ export interface PublishedTreeOptions {
   readonly witnessFailed: (failure: unknown) => void;
 }
 
+/** Not a witness's failure: it is asked once more, about the last checkpoint. */
+const CLOSING = new Error("the audit log is being closed");
+
 interface Asked {
   readonly witness: Witness;
   readonly key: CosignatureVerifier;
@@ -225,8 +228,8 @@ export class PublishedTree implements Follower {
     const missing = this.#witnesses.filter(({ key }) => !signatures.some((one) => isBy(one, key)));
     if (missing.length === 0) return;
     const stop = new AbortController();
-    this.#stopAsking = () => { stop.abort(); };
-    const timer = setTimeout(this.#stopAsking, ms).unref();
+    this.#stopAsking = () => { stop.abort(CLOSING); };
+    const timer = setTimeout(() => { stop.abort(new TlogError("WITNESS_TIMEOUT", `the witness did not answer within ${ms} ms`)); }, ms).unref();
     const given = await Promise.all(missing.map((asked) => this.#ask(asked, publisher, published, stop.signal)));
     clearTimeout(timer);
     this.#unwitnessed = given.some((some) => some.length === 0);
@@ -237,7 +240,7 @@ export class PublishedTree implements Follower {
     try {
       return await witness.cosign(published.note, publisher.tiles, signal);
     } catch (failure) {
-      this.#options.witnessFailed(failure);
+      if (failure !== CLOSING) this.#options.witnessFailed(failure);
       return [];
     }
   }

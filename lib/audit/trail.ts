@@ -13,7 +13,7 @@
  *   came before that, recovery finishes the work.
  * - A file that was deleted or renamed under us still has its bytes: they are copied to a new segment of the same number.
  */
-import { leafHash } from "./chain.ts";
+import { leafHash } from "../tlog/hash.ts";
 import { AuditWriteError, asWriteError, TamperedError } from "./errors.ts";
 import type { AuditEvent, AuditEventType } from "./events.ts";
 import type { DurableRecord } from "./follower.ts";

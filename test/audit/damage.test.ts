@@ -1,7 +1,7 @@
 import { appendFileSync, copyFileSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { leafHash } from "../../lib/audit/chain.ts";
+import { leafHash } from "../../lib/tlog/hash.ts";
 import { AuditLog } from "../../lib/audit/log.ts";
 import { verifyTrail } from "../../lib/audit/verify.ts";
 import type { TrailReport } from "../../lib/audit/verify.ts";

@@ -30,7 +30,7 @@ describe("the root", () => {
   test("is that of the reference implementation for its eight records", () => {
     const frontier = new Frontier();
     const roots = REFERENCE_RECORDS.map((hex) => {
-      frontier.append(leafHash(Buffer.from(hex, "hex")));
+      frontier.append(leafOf(Buffer.from(hex, "hex")));
       return frontier.root().toString("hex");
     });
     expect(roots).toEqual(REFERENCE_ROOTS);
@@ -67,9 +67,9 @@ describe("the root", () => {
   });
 
   test("grows past 2^32 records", () => {
-    const edge = Array.from({ length: 33 }, (_, i) => leafHash(Buffer.of(i)));
+    const edge = Array.from({ length: 33 }, (_, i) => leafOf(Buffer.of(i)));
     const frontier = Frontier.restore(2 ** 33 - 1, edge);
-    const last = leafHash(Buffer.from("last"));
+    const last = leafOf(Buffer.from("last"));
     frontier.append(last);
     expect(frontier.size).toBe(2 ** 33);
     expect(frontier.hashes).toHaveLength(1);
@@ -200,3 +200,11 @@ function tilesOfAllSizes(sizeMax: number): MemoryTiles {
   }
   return all;
 }
+
+function leafOf(record: Buffer): Buffer {
+  return Buffer.from(leafHash(record), "hex");
+}
+
+test("a record has one leaf hash, as text and as bytes", () => {
+  for (const record of ["", "{}", "\u00e8"]) expect(leafHash(record)).toBe(leafHash(Buffer.from(record)));
+});
