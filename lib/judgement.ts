@@ -4,6 +4,7 @@ import type { AuditLog } from "./audit/log.ts";
 import type { Call } from "./call.ts";
 import { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
 import type { GgufView } from "./gguf-view.ts";
+import { policyOf } from "./policy.ts";
 import type { NativeFacts, NativeVerdict } from "./native.ts";
 
 /** Where decisions are written, and what happens when they cannot be. */
@@ -95,13 +96,15 @@ function circumstances(judge: Judge, call: Call): DetailsOf<"ModelLoaded"> {
     requireDigest,
     maxBytes,
     durationMs: Math.round(call.seconds * 1e6) / 1e3,
+    dataSubject: false,
   };
 }
 
-function envelope(call: Call): Pick<AuditEvent, "action" | "actor" | "correlationId" | "traceId"> {
+function envelope(call: Call): Pick<AuditEvent, "action" | "actor" | "correlationId" | "traceId" | "policy"> {
   const { actor, correlationId, traceId } = call.options;
   return {
     action: `model.${call.action}`,
+    policy: policyOf(call.options.judge),
     ...(actor === undefined ? {} : { actor }),
     ...(correlationId === undefined ? {} : { correlationId }),
     ...(traceId === undefined ? {} : { traceId }),
@@ -114,7 +117,7 @@ function target(call: Call, facts: NativeFacts | undefined, sha256: string | und
     ...(call.path === undefined ? {} : { path: call.path }),
     ...(facts === undefined ? {} : { sizeBytes: facts.sizeBytes, dev: facts.dev, ino: facts.ino }),
     ...(sha256 === undefined ? {} : { sha256 }),
-    ...(expected === undefined ? {} : { expectedSha256: expected }),
+    ...(expected === undefined ? {} : { expectedSha256: expected, expectedFrom: "caller" }),
   };
 }
 

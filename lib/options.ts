@@ -103,11 +103,12 @@ export interface ParsedCall {
 const CONCURRENCY_DEFAULT = 4;
 const CONCURRENCY_MAX = 64;
 
-const LOADER_NAMES = new Set([
-  "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", "strict", "engineSafety", "requireDigest", "maxBytes",
+const JUDGE_NAMES = ["strict", "engineSafety", "requireDigest", "maxBytes"] as const satisfies readonly (keyof JudgeOptions)[];
+const LOADER_NAMES = new Set<string>([
+  "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", ...JUDGE_NAMES,
 ]);
-const CALL_NAMES = new Set([
-  "sha256", "actor", "correlationId", "traceId", "signal", "onProgress", "strict", "engineSafety", "requireDigest", "maxBytes",
+const CALL_NAMES = new Set<string>([
+  "sha256", "actor", "correlationId", "traceId", "signal", "onProgress", ...JUDGE_NAMES,
 ]);
 const LIMIT_NAMES = [
   "headerBytes", "metadataPairs", "tensors", "arrayElements", "stringBytes", "chatTemplateBytes", "keyBytes", "alignment", "indexBytes",
@@ -173,7 +174,9 @@ function loneSurrogate(part: string): Buffer | undefined {
   return Buffer.from([0xe0 | (unit >> 12), 0x80 | ((unit >> 6) & 0x3f), 0x80 | (unit & 0x3f)]);
 }
 
+/** A call that asks for nothing of its own has the very rules of its loader. */
 function judgeOf(bag: Bag, defaults: ParsedJudge): ParsedJudge {
+  if (JUDGE_NAMES.every((name) => bag[name] === undefined)) return defaults;
   return {
     policy: {
       strict: optional(bag["strict"], "strict", "boolean") ?? defaults.policy.strict,

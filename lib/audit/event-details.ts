@@ -12,6 +12,8 @@ export interface DecisionDetails {
   readonly requireDigest?: boolean | undefined;
   readonly maxBytes?: number | undefined;
   readonly durationMs?: number | undefined;
+  /** False: the decision is about a file and holds no data about a person, but for an actor that the host may have named. */
+  readonly dataSubject?: boolean | undefined;
 }
 
 /** What every refusal says about what was refused. */
@@ -45,6 +47,13 @@ export interface TailDetails {
   readonly offset: number;
   readonly len: number;
   readonly sha256: string;
+}
+
+/** What runs here: said once, for boot id, process id and start time tie every record to its opening. */
+export interface InstallationDetails {
+  readonly exe?: string | undefined;
+  /** SHA-256 of the native library's file. */
+  readonly addonSha256?: string | undefined;
 }
 
 /** Whatever there is to say. */
@@ -89,7 +98,7 @@ export interface EventDetails {
   readonly ScrubCompleted: CoverageDetails;
   readonly ForeignVerified: CoverageDetails;
 
-  readonly AuditOpened: { readonly previous: "none" | "closed" | "unclean" | "damaged"; readonly records: number };
+  readonly AuditOpened: { readonly previous: "none" | "closed" | "unclean" | "damaged"; readonly records: number } & InstallationDetails;
   readonly AuditClosed: { readonly why: string };
   readonly AuditRotated: { readonly segment: string; readonly bytes: number };
   readonly AuditRecovered: TailDetails;

@@ -30,7 +30,7 @@ type SpecOf<V, Mark extends string> =
 type Table = { readonly [T in AuditEventType]: EventSpec<SpecsOf<EventDetails[T]>> };
 
 const DECISION = {
-  root: "text?", strict: "flag?", engineSafety: "flag?", requireDigest: "flag?", maxBytes: "whole?", durationMs: "number?",
+  root: "text?", strict: "flag?", engineSafety: "flag?", requireDigest: "flag?", maxBytes: "whole?", durationMs: "number?", dataSubject: "flag?",
 } as const;
 const REFUSAL = { message: "text?", offset: "whole?", field: "text?", expected: "text?", actual: "text?", ...DECISION } as const;
 const SIGHTING = { observed: "text", deviceUuid: "text?", shardId: "text?" } as const;
@@ -69,7 +69,7 @@ const TABLE: Table = {
   ForeignVerified: { severity: "INFO", details: COVERAGE },
 
   /** The life of the trail itself. */
-  AuditOpened: { severity: "INFO", details: { previous: ["none", "closed", "unclean", "damaged"], records: "whole" } },
+  AuditOpened: { severity: "INFO", details: { previous: ["none", "closed", "unclean", "damaged"], records: "whole", exe: "text?", addonSha256: "text?" } },
   AuditClosed: { severity: "INFO", details: { why: "text" } },
   AuditRotated: { severity: "INFO", details: { segment: "text", bytes: "whole" } },
   /** The end of an earlier run was found unfinished; the bytes that are no record are described. */

@@ -20,8 +20,17 @@ export interface AuditTarget {
   readonly ino?: bigint | number;
   readonly sha256?: string;
   readonly expectedSha256?: string;
+  /** Who promised the expected digest: `caller`, or the manifest or signature that names it. */
+  readonly expectedFrom?: string;
   readonly ggufVersion?: number;
   readonly architecture?: string;
+}
+
+/** The rules that a decision was made under; equal digests mean equal rules. */
+export interface AuditPolicy {
+  readonly id: string;
+  readonly version: string;
+  readonly digest: string;
 }
 
 /** What an event of any type can say. */
@@ -38,6 +47,7 @@ export interface EventCommon {
   readonly correlationId?: string;
   readonly traceId?: string;
   readonly target?: AuditTarget;
+  readonly policy?: AuditPolicy;
 }
 
 /** An event of type `T`; its details may be left out where none of them is required. */

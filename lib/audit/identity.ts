@@ -1,13 +1,16 @@
 /** Who writes: the boot, the process and its user, so that two runs can never be taken for one. */
-import { randomBytes } from "node:crypto";
+import { createHmac, hash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { hostname } from "node:os";
 import { threadId } from "node:worker_threads";
-import { textJson } from "./escape.ts";
+import { escapeText, textJson } from "./escape.ts";
+import type { InstallationDetails } from "./event-details.ts";
 
 /** Field 22 of /proc/self/stat, counted after the command's closing parenthesis. */
 const START_TIME_FIELD = 19;
+/** HOST_NAME_MAX of Linux is 64; an escape may take more. */
+const HOST_NAME_MAX = 128;
 
 const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
 
@@ -16,7 +19,7 @@ export function newOrigin(): string {
   return `${hostname().replace(/[^A-Za-z0-9.-]/g, "-")}/model-loader/${randomBytes(6).toString("hex")}`;
 }
 
-/** `"boot":…,"proc":{…}`: the part of every record that never changes while the process lives. */
+/** `"boot":…,"host":{…},"proc":{…}`: the part of every record that never changes while the process lives. */
 export function identityJson(): string {
   const proc = {
     pid: process.pid,
@@ -27,7 +30,40 @@ export function identityJson(): string {
     node: process.versions.node,
     version,
   };
-  return `"boot":${textJson(bootId(), 64)},"proc":${JSON.stringify(proc)}`;
+  return `"boot":${textJson(bootId(), 64)},"host":${hostJson()},"proc":${JSON.stringify(proc)}`;
+}
+
+/** What runs here, as far as the system says it. */
+export function installation(): InstallationDetails {
+  return { exe: process.execPath, addonSha256: addonDigest() };
+}
+
+function hostJson(): string {
+  const [id, container] = [hostId(), containerId()];
+  const name = `"name":${JSON.stringify(escapeText(hostname()).slice(0, HOST_NAME_MAX))}`;
+  return `{${name}${id === undefined ? "" : `,"id":"${id}"`}${container === undefined ? "" : `,"container":"${container}"`}}`;
+}
+
+/** The machine's own id must not leave it (machine-id(5)): this one is made from it, and is the same for every trail of the machine. */
+function hostId(): string | undefined {
+  const machine = readText("/etc/machine-id").trim();
+  return machine === "" ? undefined : createHmac("sha256", machine).update("model-loader").digest("hex").slice(0, 32);
+}
+
+/** Docker, containerd, CRI-O and Podman name a container by 64 hex digits; which file shows them depends on the cgroup version. */
+function containerId(): string | undefined {
+  const inCgroup = /[0-9a-f]{64}/.exec(readText("/proc/self/cgroup"))?.[0];
+  return inCgroup ?? /\/(?:containers|sandboxes)\/([0-9a-f]{64})\//.exec(readText("/proc/self/mountinfo"))?.[1];
+}
+
+/** The file that is mapped into this process; undefined where none is, as in a program that only verifies. */
+function addonDigest(): string | undefined {
+  const path = /\S*\/model-loader[^\s/]*\.node$/m.exec(readText("/proc/self/maps"))?.[0];
+  try {
+    return path === undefined ? undefined : hash("sha256", readFileSync(path), "hex");
+  } catch {
+    return undefined;
+  }
 }
 
 /** A process id alone is used again; with the start time (clock ticks since boot) it names one process. */

@@ -14,7 +14,7 @@ import { beforeExit, notBeforeExit } from "./exit.ts";
 import { prepareFolder } from "./folder.ts";
 import type { Follower } from "./follower.ts";
 import type { TrailFolder } from "./folder.ts";
-import { identityJson } from "./identity.ts";
+import { identityJson, installation } from "./identity.ts";
 import { takeLock } from "./lock.ts";
 import type { Held } from "./lock.ts";
 import { AuditMetrics } from "./metrics.ts";
@@ -283,7 +283,7 @@ export class AuditLog {
 
 function opening({ previous, next }: Recovery): AuditEvent {
   const reason = previous === "unclean" ? "AFTER_UNCLEAN_END" : previous === "damaged" ? "AFTER_DAMAGE" : "IN_ORDER";
-  return { type: "AuditOpened", outcome: "info", action: "audit.open", reason, details: { previous, records: next } };
+  return { type: "AuditOpened", outcome: "info", action: "audit.open", reason, details: { previous, records: next, ...installation() } };
 }
 
 function closing(why: string): AuditEvent {

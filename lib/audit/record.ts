@@ -94,6 +94,8 @@ function bodyOf(source: object, type: AuditEventType, severity: Severity): strin
   if (target !== undefined) text += `,"target":${targetJson(target)}`;
   text += optional(source, "correlationId", "corr", NAME_MAX);
   text += optional(source, "traceId", "trace", NAME_MAX);
+  const policy = read(source, "policy");
+  if (policy !== undefined) text += `,"policy":${policyJson(policy)}`;
   const details = read(source, "details");
   if (details !== undefined) text += `,"details":${detailsJson(details)}`;
   return text + givenJson(source, type, severity, outcome);
@@ -102,6 +104,12 @@ function bodyOf(source: object, type: AuditEventType, severity: Severity): strin
 function optional(source: object, key: string, name: string, max: number): string {
   const value = read(source, key);
   return value === undefined ? "" : `,"${name}":${textOrDescription(value, max)}`;
+}
+
+function policyJson(policy: unknown): string {
+  if (typeof policy !== "object" || policy === null) return describe(policy, CODE_MAX);
+  const part = (key: string): string => `"${key}":${textOrDescription(read(policy, key) ?? "unknown", CODE_MAX)}`;
+  return `{${part("id")},${part("version")},${part("digest")}}`;
 }
 
 /** What the caller wrote where only a closed set of words is allowed: recorded beside what it was taken for. */

@@ -2,39 +2,13 @@
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { EnvelopeReader, originOf, parseRecord } from "./envelope.ts";
-import type { AuditEventType, AuditOutcome, Severity } from "./events.ts";
 import { placesIn } from "./folder.ts";
 import { lineBatches } from "./lines.ts";
+import type { TrailRecord } from "./recorded.ts";
 import { bySequence, parseSegmentName } from "./segment-name.ts";
 import type { SegmentName } from "./segment-name.ts";
 
-/** Text that was too long stands as its beginning, its length in UTF-16 units and the digest of all of it. */
-export type RecordedText =
-  | string
-  | { readonly text: string; readonly len: number; readonly sha256: string; readonly truncated: true }
-  | { readonly type: string; readonly text: RecordedText };
-
-export interface TrailRecord {
-  readonly v: 1;
-  readonly origin: string;
-  readonly seq: number;
-  readonly id: string;
-  readonly time: string;
-  readonly mono: string;
-  readonly boot: string;
-  readonly proc: Readonly<Record<string, string | number>>;
-  readonly type: AuditEventType;
-  readonly sev: Severity;
-  readonly outcome: AuditOutcome;
-  readonly action: RecordedText;
-  readonly reason?: RecordedText;
-  readonly actor?: RecordedText;
-  readonly target?: Readonly<Record<string, unknown>>;
-  readonly corr?: RecordedText;
-  readonly trace?: RecordedText;
-  readonly details?: Readonly<Record<string, unknown>>;
-  readonly prev: string;
-}
+export type { TrailRecord } from "./recorded.ts";
 
 /** A record as it stands in the log, framed but not parsed. */
 export interface TrailLine {

@@ -16,7 +16,7 @@ export function targetJson(target: unknown): string {
   const parts = pathParts(read(target, "path")) + part(target, "sizeBytes", scalarJson)
     // A device's or an inode's number can be above 2^53, where JSON numbers stop being exact.
     + part(target, "dev", wideJson) + part(target, "ino", wideJson)
-    + part(target, "sha256", textOrDescription) + part(target, "expectedSha256", textOrDescription)
+    + part(target, "sha256", textOrDescription) + part(target, "expectedSha256", textOrDescription) + part(target, "expectedFrom", textOrDescription)
     + part(target, "ggufVersion", scalarJson) + part(target, "architecture", textOrDescription);
   return `{${parts.slice(1)}}`;
 }

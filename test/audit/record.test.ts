@@ -36,7 +36,7 @@ describe("the envelope", () => {
       target: { path: "a.gguf", sizeBytes: 5, dev: 2n ** 60n, ino: 12, sha256: "00", expectedSha256: "11", ggufVersion: 3, architecture: "llama" },
     });
     expect(Object.keys(record)).toEqual([
-      "v", "origin", "seq", "id", "time", "mono", "boot", "proc", "type", "sev", "outcome", "action", "reason", "actor", "target",
+      "v", "origin", "seq", "id", "time", "mono", "boot", "host", "proc", "type", "sev", "outcome", "action", "reason", "actor", "target",
       "corr", "trace", "details", "prev",
     ]);
     expect(record).toMatchObject({
