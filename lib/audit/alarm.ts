@@ -26,7 +26,8 @@ export class Alarm {
 
   /** The record did not get to disk, and its caller is told so. */
   lost(draft: Draft, failure: AuditWriteError): void {
-    this.#metrics.failed(draft.severity, emitReason(failure));
+    const { severity, count } = draft.covers ?? { severity: draft.severity, count: 1 };
+    this.#metrics.failed(severity, emitReason(failure), count);
     this.#log("error", failure, draft, "an audit record is not durable");
     const why = JSON.stringify(escapeText(failure.message));
     this.#emergency(`{"emergency":"audit record not durable","dir":${JSON.stringify(escapeText(this.#dir))},` +

@@ -107,7 +107,20 @@ export interface EventDetails {
   readonly AuditEventsLost: { readonly count: number; readonly critical: number; readonly since: string };
   readonly AuditDiskFull: { readonly message: string };
   readonly AuditSpaceRestored: FreeDetails;
-  readonly AuditEventsSuppressed: FreeDetails;
+  /** `distinct`: unlike each other in actor or target, counted up to 1,000; a sample is `actor path`. */
+  readonly AuditEventsSuppressed: {
+    readonly type: string;
+    readonly severity: string;
+    readonly count: number;
+    readonly first: string;
+    readonly last: string;
+    readonly sha256: string;
+    readonly distinct: number;
+    readonly sample1?: string | undefined;
+    readonly sample2?: string | undefined;
+    readonly sample3?: string | undefined;
+    readonly sample4?: string | undefined;
+  };
   readonly AuditPruned: FreeDetails;
   readonly AuditClockStepped: FreeDetails;
   readonly AuditConfigured: FreeDetails;

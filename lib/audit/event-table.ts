@@ -83,7 +83,13 @@ const TABLE: Table = {
   /** The disk has room again, and the reserve was made anew. */
   AuditSpaceRestored: { severity: "INFO", details: {} },
   /** A flood: how many like events stand behind this one record, with the digest of all of them. */
-  AuditEventsSuppressed: { severity: "HIGH", details: {} },
+  AuditEventsSuppressed: {
+    severity: "HIGH",
+    details: {
+      type: "text", severity: "text", count: "whole", first: "text", last: "text", sha256: "text", distinct: "whole",
+      sample1: "text?", sample2: "text?", sample3: "text?", sample4: "text?",
+    },
+  },
   /** A segment was deleted under the written retention policy; the chain's hash at the cut stands here. */
   AuditPruned: { severity: "HIGH", details: {} },
   /** The wall clock was set, or the machine slept: the times before and after do not compare. */

@@ -10,6 +10,7 @@ import { Timekeeper } from "./clock.ts";
 import { Committer } from "./committer.ts";
 import { AuditWriteError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
+import { Flood } from "./flood.ts";
 import { beforeExit, notBeforeExit } from "./exit.ts";
 import { prepareFolder } from "./folder.ts";
 import type { Follower } from "./follower.ts";
@@ -34,6 +35,7 @@ import { Trail } from "./trail.ts";
 import type { AuditReceipt } from "./trail.ts";
 import { witnessReason } from "./witness-reason.ts";
 
+export type { FloodLimits } from "./flood.ts";
 export type { AuditLogger, AuditLogOptions } from "./options.ts";
 export type { AuditReceipt } from "./trail.ts";
 
@@ -49,6 +51,7 @@ export class AuditLog {
   readonly #tree: PublishedTree | undefined;
   readonly #followers: readonly Follower[];
   readonly #reserve: Reserve;
+  readonly #flood: Flood;
   readonly #atExit = (): void => { this.#closeAtExit(); };
   #lastDurableMs = 0;
   #checkpointMs = 0;
@@ -91,6 +94,7 @@ export class AuditLog {
       flushed: (seconds) => { this.#flushed(clock.now(), seconds); },
       failed: (draft, failure) => { this.#alarm.lost(draft, failure); },
     });
+    this.#flood = this.#makeFlood(settings);
     this.#begin(settings, opened);
   }
 
@@ -117,7 +121,7 @@ export class AuditLog {
   /** Resolves when the record is on disk. Never throws; the rejection is an AuditWriteError. */
   emit(event: AuditEvent): Promise<AuditReceipt> {
     const draft = this.#draft(event);
-    const receipt = this.#closed ? this.#refuse(draft) : this.#committer.emit(draft);
+    const receipt = this.#closed ? this.#refuse(draft) : this.#flood.admits(draft) ? this.#committer.emit(draft) : this.#flood.suppress(draft);
     // A lost record has been counted and logged: a caller who does not wait for it must not end the process.
     receipt.catch(() => undefined);
     return receipt;
@@ -132,10 +136,12 @@ export class AuditLog {
 
   /** Resolves when everything emitted before is on disk. */
   flush(): Promise<void> {
+    this.#flood.end();
     return this.#closed ? Promise.resolve() : this.#committer.flush();
   }
 
   flushSync(): void {
+    this.#flood.end();
     if (!this.#closed) this.#committer.flushSync();
   }
 
@@ -155,6 +161,7 @@ export class AuditLog {
   }
 
   async #close(): Promise<void> {
+    this.#flood.end();
     const last = this.#draft(closing("dispose"));
     this.#closed = true;
     try {
@@ -166,6 +173,7 @@ export class AuditLog {
   }
 
   #closeSync(why: string): void {
+    this.#flood.end();
     const last = this.#draft(closing(why));
     this.#closed = true;
     try {
@@ -233,6 +241,19 @@ export class AuditLog {
     this.#rollbackTold = true;
     const details = { foundSize: this.size, message: failure.message };
     void this.emit({ type: "AuditRollbackDetected", outcome: "failed", action: "audit.witness", reason: failure.code, details });
+  }
+
+  #makeFlood({ flood, clock }: Settings): Flood {
+    const now = (): number => {
+      const [seconds, nanos] = clock.hrtime();
+      return seconds * 1000 + nanos / 1e6;
+    };
+    return new Flood({
+      settings: flood,
+      now,
+      write: (event, { severity }, count) => this.#committer.emit({ ...this.#draft(event), covers: { severity, count } }),
+      suppressed: ({ type, severity }) => { this.#metrics.suppressed(type, severity); },
+    });
   }
 
   #makeTrail(settings: Settings, log: string, recovery: Recovery): Trail {

@@ -25,8 +25,9 @@ export class Losses {
 
   add(draft: Draft): void {
     if (this.#count === 0) this.#since = new Date().toISOString();
-    this.#count += 1;
-    if (draft.severity === "CRITICAL") this.#critical += 1;
+    const { severity, count } = draft.covers ?? { severity: draft.severity, count: 1 };
+    this.#count += count;
+    if (severity === "CRITICAL") this.#critical += count;
   }
 
   event(): AuditEvent {

@@ -31,6 +31,7 @@ export interface AuditState {
 
 interface Family {
   readonly emits: Counter<"type" | "severity">;
+  readonly suppressed: Counter<"type" | "severity">;
   readonly failures: Counter<"severity" | "reason">;
   readonly criticalFailures: Counter<"reason">;
   readonly flushFailures: Counter;
@@ -50,6 +51,7 @@ export class AuditMetrics {
   readonly #state: () => AuditState;
   readonly #attached = new Set<Family>();
   readonly #emits = new Map<string, { type: AuditEventType; severity: Severity; count: number }>();
+  readonly #suppressed = new Map<string, { type: AuditEventType; severity: Severity; count: number }>();
   readonly #failures = new Map<string, { severity: Severity; reason: EmitFailureReason; count: number }>();
   readonly #seconds: number[] = [];
   #flushFailures = 0;
@@ -75,10 +77,17 @@ export class AuditMetrics {
     this.#each((family) => { family.emits.inc({ type, severity }); });
   }
 
-  failed(severity: Severity, reason: EmitFailureReason): void {
+  failed(severity: Severity, reason: EmitFailureReason, count = 1): void {
     const entry = getOrMake(this.#failures, `${severity} ${reason}`, () => ({ severity, reason, count: 0 }));
+    entry.count += count;
+    this.#each((family) => { countFailure(family, severity, reason, count); });
+  }
+
+  /** The event has no record of its own; a summary stands for it. */
+  suppressed(type: AuditEventType, severity: Severity): void {
+    const entry = getOrMake(this.#suppressed, `${type} ${severity}`, () => ({ type, severity, count: 0 }));
     entry.count += 1;
-    this.#each((family) => { countFailure(family, severity, reason, 1); });
+    this.#each((family) => { family.suppressed.inc({ type, severity }); });
   }
 
   /** A failed flush is a failure to emit as well, of the gravest record that it was to make durable. */
@@ -109,6 +118,7 @@ export class AuditMetrics {
 
   #carryOver(family: Family): void {
     for (const { type, severity, count } of this.#emits.values()) family.emits.inc({ type, severity }, count);
+    for (const { type, severity, count } of this.#suppressed.values()) family.suppressed.inc({ type, severity }, count);
     for (const { severity, reason, count } of this.#failures.values()) countFailure(family, severity, reason, count);
     family.flushFailures.inc(this.#flushFailures);
     family.checkpointFailures.inc(this.#checkpointFailures);
@@ -134,7 +144,8 @@ function makeFamily(registry: Registry): Family {
   const states = new Map<string, () => AuditState>();
   makeGauges(registry, states);
   return {
-    emits: own(registry, "emits_total", emitsCounter),
+    emits: own(registry, "emits_total", (name) => typesCounter(name, "Events given to the audit trail.")),
+    suppressed: own(registry, "events_suppressed_total", (name) => typesCounter(name, "Events of a flood that stand in a summary; they count in emits_total too.")),
     failures: own(registry, "emit_failures_total", failuresCounter),
     criticalFailures: own(registry, "critical_emit_failures_total", criticalCounter),
     flushFailures: own(registry, "flush_failures_total", (name) =>
@@ -149,8 +160,8 @@ function makeFamily(registry: Registry): Family {
 }
 
 /** Every combination starts at 0: a counter that is born at 1 never fires an `increase()` alert. */
-function emitsCounter(name: string): Counter<"type" | "severity"> {
-  const counter = new Counter({ name, help: "Events given to the audit trail.", labelNames: ["type", "severity"], registers: [] });
+function typesCounter(name: string, help: string): Counter<"type" | "severity"> {
+  const counter = new Counter({ name, help, labelNames: ["type", "severity"], registers: [] });
   for (const type of EVENT_TYPES) for (const severity of SEVERITIES) counter.inc({ type, severity }, 0);
   return counter;
 }

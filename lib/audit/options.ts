@@ -8,6 +8,7 @@ import { toStandardError } from "./emergency.ts";
 import type { Emergency } from "./emergency.ts";
 import { NODE_FS } from "./files.ts";
 import type { AuditFs } from "./files.ts";
+import type { FloodLimits, FloodSettings } from "./flood.ts";
 import type { Lock } from "./lock.ts";
 import { ORIGIN_MAX, RECORD_BYTES_MAX } from "./record.ts";
 import type { Guard } from "./segment.ts";
@@ -28,6 +29,8 @@ export interface AuditLogOptions {
   readonly segmentBytes?: number;
   /** Kept back on the disk, so that a full disk can be recorded. Default 1 MiB; 0 for none. */
   readonly reserveBytes?: number;
+  /** How many like refusals are recorded one by one before they are summarised (README, "Floods"); `false`: all of them. */
+  readonly flood?: FloodLimits | false;
   /** Go on behind damage or a rollback, and record that. Default false: such a trail is refused. */
   readonly force?: boolean;
   /** Signed checkpoints of the trail's Merkle tree, for auditors and witnesses; `false` for none. */
@@ -48,6 +51,7 @@ export interface Settings {
   readonly origin: string | undefined;
   readonly segmentBytes: number;
   readonly reserveBytes: number;
+  readonly flood: FloodSettings | undefined;
   readonly force: boolean;
   /** Undefined where there are none. */
   readonly checkpoints: CheckpointSettings | undefined;
@@ -59,6 +63,8 @@ export interface Settings {
 }
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
+const FLOOD: FloodSettings = { equal: 100, sameActor: 1_000, sameKind: 5_000, windowSeconds: 60, summaryMs: 250 };
+const FLOOD_MAX: FloodSettings = { equal: 1e9, sameActor: 1e9, sameKind: 1e9, windowSeconds: 86_400, summaryMs: 10_000 };
 const RESERVE_BYTES = 1024 * 1024;
 const RESERVE_BYTES_MIN = 64 * 1024;
 const RESERVE_BYTES_MAX = 64 * 1024 * 1024;
@@ -84,6 +90,7 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
     origin,
     segmentBytes,
     reserveBytes,
+    flood: options.flood === false ? undefined : floodSettings(options.flood),
     force,
     checkpoints: checkpointSettings(options.checkpoints),
     clock: options.clock ?? SYSTEM_CLOCK,
@@ -95,6 +102,17 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
 
 export function isOrigin(origin: unknown): origin is string {
   return typeof origin === "string" && origin.length <= ORIGIN_MAX && ORIGIN.test(origin);
+}
+
+function floodSettings(limits: unknown = {}): FloodSettings {
+  if (typeof limits !== "object" || limits === null) throw new TypeError("flood must be an object of limits, or false");
+  const settings = { ...FLOOD, ...limits };
+  for (const [name, value] of Object.entries(settings)) {
+    if (!Object.hasOwn(FLOOD, name)) throw new TypeError(`flood has no limit ${name}`);
+    const max = FLOOD_MAX[name as keyof FloodSettings];
+    if (!isWhole(value, 1, max)) throw new TypeError(`flood.${name} must be a whole number from 1 to ${max}`);
+  }
+  return settings;
 }
 
 function isWhole(value: unknown, min: number, max: number): boolean {

@@ -29,9 +29,28 @@ const FRAME_MAX = 192;
 export interface Draft {
   readonly type: AuditEventType;
   readonly severity: Severity;
+  /** Absent where the event must always have a record of its own. */
+  readonly likeness?: Likeness | undefined;
+  /** How many events of which severity this record stands for; absent: itself. */
+  readonly covers?: { readonly severity: Severity; readonly count: number };
   line(seq: number, prev: string): string;
   /** The event without its place in the chain, for the places that hear of it when it has none. */
   event(): string;
+}
+
+/** What like events have in common, from the narrowest likeness to the widest; `type` is type and severity alone. */
+export interface Likeness {
+  readonly equal: string;
+  readonly sameActor: string;
+  readonly sameKind: string;
+  readonly type: string;
+}
+
+/** How far the body's text reaches with reason, actor and target. */
+interface Body {
+  readonly text: string;
+  readonly outcome: AuditOutcome | undefined;
+  readonly ends: readonly [reason: number, actor: number, target: number];
 }
 
 /** What all records of one log have in common. */
@@ -58,10 +77,12 @@ export function draftOf(event: unknown, frame: Frame): Draft {
   const instant = frame.time.now();
   const stamp = stampJson(instant, frame);
   const room = RECORD_BYTES_MAX - FRAME_MAX - frame.prefix.length - stamp.length;
-  const middle = `${stamp},"type":"${type}","sev":"${severity}",${body(source, type, severity, room, frame.unreadable)}`;
+  const said = body(source, type, severity, room, frame.unreadable);
+  const middle = `${stamp},"type":"${type}","sev":"${severity}",${said.text}`;
   return {
     type,
     severity,
+    likeness: likenessOf(type, severity, said),
     line: (seq, prev) => `${frame.prefix}${seq}${middle},"prev":"${prev}"}`,
     event: () => `{${middle.slice(1)}}`,
   };
@@ -73,32 +94,43 @@ function stampJson(instant: Instant, frame: Frame): string {
 }
 
 /** The last resort keeps the event's type, time and place in the chain, and counts the rest as a failure to serialize. */
-function body(source: object, type: AuditEventType, severity: Severity, room: number, unreadable: Frame["unreadable"]): string {
+function body(source: object, type: AuditEventType, severity: Severity, room: number, unreadable: Frame["unreadable"]): Body {
   try {
     const said = bodyOf(source, type, severity);
-    if (said.length <= room) return said;
-    throw new RangeError(`the record's own part would take ${said.length} bytes`);
+    if (said.text.length <= room) return said;
+    throw new RangeError(`the record's own part would take ${said.text.length} bytes`);
   } catch (failure) {
     unreadable(severity, failure);
-    return `"outcome":"info","action":"unknown","reason":"UNREADABLE_EVENT","details":{"failure":${describe(failure, NAME_MAX)}}`;
+    const text = `"outcome":"info","action":"unknown","reason":"UNREADABLE_EVENT","details":{"failure":${describe(failure, NAME_MAX)}}`;
+    return { text, outcome: undefined, ends: [0, 0, 0] };
   }
 }
 
-function bodyOf(source: object, type: AuditEventType, severity: Severity): string {
+function bodyOf(source: object, type: AuditEventType, severity: Severity): Body {
   const given = read(source, "outcome");
   const outcome = OUTCOMES.find((known) => known === given);
   let text = `"outcome":"${outcome ?? "info"}","action":${textOrDescription(read(source, "action") ?? "unknown", CODE_MAX)}`;
   text += optional(source, "reason", "reason", CODE_MAX);
+  const reasonEnd = text.length;
   text += optional(source, "actor", "actor", NAME_MAX);
+  const actorEnd = text.length;
   const target = read(source, "target");
   if (target !== undefined) text += `,"target":${targetJson(target)}`;
+  const targetEnd = text.length;
   text += optional(source, "correlationId", "corr", NAME_MAX);
   text += optional(source, "traceId", "trace", NAME_MAX);
   const policy = read(source, "policy");
   if (policy !== undefined) text += `,"policy":${policyJson(policy)}`;
   const details = read(source, "details");
   if (details !== undefined) text += `,"details":${detailsJson(details)}`;
-  return text + givenJson(source, type, severity, outcome);
+  return { text: text + givenJson(source, type, severity, outcome), outcome, ends: [reasonEnd, actorEnd, targetEnd] };
+}
+
+/** Refusals come in floods; what was allowed, and what the trail says of itself, has its own record always. */
+function likenessOf(kind: AuditEventType, severity: Severity, { text, outcome, ends: [reason, actor, target] }: Body): Likeness | undefined {
+  if ((outcome !== "denied" && outcome !== "failed") || kind.startsWith("Audit")) return undefined;
+  const type = `${kind} ${severity} `;
+  return { type, sameKind: type + text.slice(0, reason), sameActor: type + text.slice(0, actor), equal: type + text.slice(0, target) };
 }
 
 function optional(source: object, key: string, name: string, max: number): string {

@@ -37,7 +37,7 @@ export async function verify(args: readonly string[]): Promise<number> {
 
 async function opened(folder: string | undefined): Promise<AuditLog | undefined | Error> {
   try {
-    return folder === undefined ? undefined : await AuditLog.open(folder);
+    return folder === undefined ? undefined : await AuditLog.open(folder, { flood: false });
   } catch (failure) {
     return failure as Error;
   }

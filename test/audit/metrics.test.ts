@@ -20,7 +20,7 @@ describe("the names that operators were promised", () => {
     const registry = new Registry();
     await openLog(newFolder(), { registry });
     expect(registry.getMetricsAsArray().map(({ name }) => name).sort()).toEqual([
-      "checkpoint_failures_total", "critical_emit_failures_total", "emit_failures_total", "emits_total", "flush_duration_seconds", "flush_failures_total",
+      "checkpoint_failures_total", "critical_emit_failures_total", "emit_failures_total", "emits_total", "events_suppressed_total", "flush_duration_seconds", "flush_failures_total",
       "healthy", "last_checkpoint_size", "last_checkpoint_timestamp_seconds", "last_durable_timestamp_seconds", "log_size", "queue_depth",
       "unsynced_events", "witness_failures_total",
     ].map((name) => `model_loader_audit_${name}`));
