@@ -84,7 +84,7 @@ export class PublishedTree implements Follower {
   durable(records: readonly DurableRecord[]): void {
     const keep = this.#publisher !== undefined || this.#restarting;
     for (const { seq, leaf } of records) {
-      // A failed segment's last records were read at the opening, and are written once more.
+      // The trail tells each record once; a leaf that came twice would put all later ones in wrong places.
       if (seq < this.#next) continue;
       if (keep) this.#leaves.push(leaf);
       this.#next = seq + 1;

@@ -7,15 +7,18 @@ import { existsSync, fstatSync, readlinkSync, statSync, truncateSync } from "nod
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { CheckpointOptions } from "../../lib/audit/checkpoint-options.ts";
 import { NODE_FS } from "../../lib/audit/files.ts";
 import type { AuditFs } from "../../lib/audit/files.ts";
 import { AuditLog } from "../../lib/audit/log.ts";
 import { trailRecords } from "../../lib/audit/records.ts";
 import type { TrailRecord } from "../../lib/audit/records.ts";
 import { verifyTrail } from "../../lib/audit/verify.ts";
+import { NODE_TLOG_FS } from "../../lib/tlog/tlog-fs.ts";
+import type { TlogFs } from "../../lib/tlog/tlog-fs.ts";
 import { brokenFs, denial, loaded, newFolder, segmentsOf, systemError } from "./support.ts";
 
-type Fault = "none" | "write" | "short" | "sync" | "open";
+type Fault = "none" | "write" | "short" | "sync" | "open" | "tree";
 interface Step {
   readonly fault: Fault;
   readonly bytes: number;
@@ -57,6 +60,20 @@ class StormyDisk {
     },
   });
 
+  /** Of the signed tree; its files are written whole or not at all, which the publisher's own tests are about. */
+  readonly treeFs: TlogFs = {
+    ...NODE_TLOG_FS,
+    openSync: (path, flags, mode) => { this.#treeAlive(); return NODE_TLOG_FS.openSync(path, flags, mode); },
+    renameSync: (from, to) => { this.#treeAlive(); NODE_TLOG_FS.renameSync(from, to); },
+    rmSync: (path, options) => { this.#treeAlive(); NODE_TLOG_FS.rmSync(path, options); },
+    promises: {
+      ...NODE_TLOG_FS.promises,
+      open: async (path, flags, mode) => { this.#treeAlive(); return NODE_TLOG_FS.promises.open(path, flags, mode); },
+      rename: async (from, to) => { this.#treeAlive(); return NODE_TLOG_FS.promises.rename(from, to); },
+      rm: async (path, options) => { this.#treeAlive(); return NODE_TLOG_FS.promises.rm(path, options); },
+    },
+  };
+
   constructor(durable: ReadonlyMap<string, number>) {
     this.#durable = new Map(durable);
   }
@@ -95,13 +112,18 @@ class StormyDisk {
     return true;
   }
 
+  #treeAlive(): void {
+    this.#alive();
+    if (this.#strikes("tree")) throw systemError("EIO");
+  }
+
   #alive(): void {
     if (this.#dead) throw systemError("EIO");
   }
 }
 
 const step = fc.record<Step>({
-  fault: fc.constantFrom("none", "none", "write", "short", "sync", "open"),
+  fault: fc.constantFrom("none", "none", "write", "short", "sync", "open", "tree"),
   bytes: fc.integer({ min: 1, max: 2_500 }),
   times: fc.integer({ min: 1, max: 3 }),
   crowd: fc.integer({ min: 1, max: 12 }),
@@ -137,13 +159,19 @@ class Storm {
 
   async #open(): Promise<AuditLog | undefined> {
     try {
-      this.#log ??= await AuditLog.open(this.dir, { fs: this.#disk.fs, segmentBytes: 16_384, ...ALONE });
+      this.#log ??= await AuditLog.open(this.dir, { fs: this.#disk.fs, segmentBytes: 16_384, checkpoints: this.#checkpoints(), ...ALONE });
     } catch (failure) {
-      // The disk may refuse the opening, but the trail is never taken for damaged.
+      // The disk may refuse the opening, but the trail is never taken for damaged, nor for one that was rolled back.
       expect(failure).not.toMatchObject({ reason: "damaged" });
+      expect(failure).not.toMatchObject({ reason: "rolled_back" });
       this.#crash(1);
     }
     return this.#log;
+  }
+
+  /** Often enough that every storm has some: at the end of a turn, and on the thread pool. */
+  #checkpoints(): CheckpointOptions {
+    return { fs: this.#disk.treeFs, everyRecords: 5, everySeconds: 0.002 };
   }
 
   async #emit(log: AuditLog, crowd: number, leave: boolean): Promise<void> {
@@ -204,7 +232,7 @@ async function weather(steps: readonly Step[]): Promise<void> {
   for (const [seq, name] of storm.acknowledged) expect(records.get(seq)).toMatchObject({ seq, corr: name });
   const report = await verifyTrail(storm.dir);
   expect(report.damage).toBeUndefined();
-  expect(report).toMatchObject({ ok: true, records: records.size });
+  expect(report).toMatchObject({ ok: true, records: records.size, checkpoint: { size: records.size } });
 }
 
 test("no storm loses an acknowledged record or leaves a trail that cannot be verified", async () => {
