@@ -1,13 +1,15 @@
 /** The signed side of a living trail: when checkpoints are written, by whom, and what happens when they cannot be. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync } from "node:child_process";
 import { createHash, createPublicKey, generateKeyPairSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Registry } from "prom-client";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import type { AuditLogOptions } from "../../lib/audit/log.ts";
 import { AuditLog } from "../../lib/audit/log.ts";
+import { verifyTrail } from "../../lib/audit/verify.ts";
 import { openCheckpoint, peekCheckpoint } from "../../lib/tlog/checkpoint.ts";
 import type { Checkpoint } from "../../lib/tlog/checkpoint.ts";
 import { generatePrivateKey } from "../../lib/tlog/ed25519.ts";
@@ -195,6 +197,50 @@ describe("a tree that cannot be written (double)", () => {
     await again[Symbol.asyncDispose]();
     expectSigned(dir, 66_206);
   }, 60_000);
+});
+
+const asRoot = process.geteuid?.() === 0;
+if (!asRoot) console.log("skipped, because they need root to mount: a full disk under the tiles, a read-only one");
+
+describe("a disk of their own under the tiles", () => {
+  async function logOnMount(registry: Registry): Promise<{ dir: string; tile: string; log: AuditLog }> {
+    const dir = newFolder();
+    const tile = join(dir, "tile");
+    mkdirSync(tile, { recursive: true, mode: 0o700 });
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k,mode=700", "tmpfs", tile]);
+    onTestFinished(() => { execFileSync("umount", [tile]); });
+    return { dir, tile, log: await AuditLog.open(dir, { registry, checkpoints: { everySeconds: 0.05 } }) };
+  }
+
+  test.runIf(asRoot)("that is full holds up no record, and the checkpoint comes when there is room", async () => {
+    const registry = new Registry();
+    const { dir, tile, log } = await logOnMount(registry);
+    writeFileSync(join(tile, "filler"), Buffer.alloc(64 * 1024));
+    for (let i = 0; i < 400; i += 1) await log.emit(loaded());
+    await until(async () => ((await gauge(registry, "checkpoint_failures_total")) ?? 0) > 1);
+    expect(log.healthy).toBe(true);
+    expect(existsSync(join(dir, "checkpoint"))).toBe(false);
+    rmSync(join(tile, "filler"));
+    await until(() => log.checkpoint !== undefined);
+    await log[Symbol.asyncDispose]();
+    expect(await verifyTrail(dir)).toMatchObject({ ok: true, checkpoint: { size: 402 } });
+  });
+
+  test.runIf(asRoot)("that became read-only holds up neither records nor the end", async () => {
+    const registry = new Registry();
+    const { dir, tile, log } = await logOnMount(registry);
+    await log.emit(denial());
+    await until(() => log.checkpoint !== undefined);
+    execFileSync("mount", ["-o", "remount,ro", tile]);
+    for (let i = 0; i < 400; i += 1) await log.emit(loaded());
+    await log[Symbol.asyncDispose]();
+    expect(await gauge(registry, "checkpoint_failures_total")).toBeGreaterThan(0);
+    expect(await verifyTrail(dir)).toMatchObject({ ok: true, records: 403, checkpoint: { size: 2 } });
+    execFileSync("mount", ["-o", "remount,rw", tile]);
+    const again = await AuditLog.open(dir);
+    await again[Symbol.asyncDispose]();
+    expect(await verifyTrail(dir)).toMatchObject({ ok: true, checkpoint: { size: 405 } });
+  });
 });
 
 describe("the signing key", () => {

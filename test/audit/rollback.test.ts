@@ -173,6 +173,20 @@ describe("damage that is forced", () => {
     await again[Symbol.asyncDispose]();
   });
 
+  test("the last signed record lost with its segment is refused without force, and by force the tree keeps its leaf", async () => {
+    const dir = await writtenTrail(60, { segmentBytes: 16_384 });
+    const log = await AuditLog.open(dir, { segmentBytes: 16_384, checkpoints: false });
+    for (let i = 0; i < 60; i += 1) log.emitSync(loaded(`d-${i}`));
+    await log[Symbol.asyncDispose]();
+    const { size, origin } = peekCheckpoint(checkpointText(dir));
+    rmSync(segmentsOf(dir).find((path) => readFileSync(path, "latin1").includes(`"seq":${size - 1},`)) ?? "");
+    await expect(AuditLog.open(dir, { emergency: () => undefined })).rejects.toMatchObject({ reason: "rolled_back" });
+    const forced = await AuditLog.open(dir, { force: true });
+    await forced[Symbol.asyncDispose]();
+    expect(peekCheckpoint(checkpointText(dir))).toMatchObject({ origin, size: forced.size });
+    expect(recordsOf(dir).filter(({ type }) => type === "AuditDamageForced")).toMatchObject([{ details: { seq: size, kind: "missing" } }]);
+  });
+
   test("a forged number does not make us hash for ever", async () => {
     const dir = newFolder();
     const log = await AuditLog.open(dir, { checkpoints: false });
