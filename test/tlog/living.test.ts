@@ -1,5 +1,5 @@
 /** A trail that the real AuditLog wrote, in the hands of golang.org/x/mod/sumdb/note and tlog and of a witness process in Go. */
-import { cpSync, existsSync, readFileSync, rmSync, truncateSync } from "node:fs";
+import { cpSync, readFileSync, rmSync, truncateSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -176,11 +176,12 @@ describe("a witness in Go", () => {
     const registry = new Registry();
     const checkpoints: CheckpointOptions = { everySeconds: 0.02, signingKey: key, witnesses: [witness] };
     const session = async (records: number): Promise<void> => {
-      const log = await AuditLog.open(dir, { origin: ORIGIN, registry, logger: { error: told, warn: told }, checkpoints });
+      const log = await AuditLog.open(dir, { origin: ORIGIN, registry, emergency: () => undefined, logger: { error: told, warn: told }, checkpoints });
+      const [opened, before] = [log.size, failures.length];
       for (let i = 0; i < records; i += 1) await log.emit(loaded());
-      const [before] = failures;
-      // The witness's word comes while the log is open.
-      if (records > 50 || existsSync(`${dir}-backup`)) await until(() => log.checkpoint !== undefined && (failures[0] !== before || peekCheckpoint(log.checkpoint).size === log.size));
+      // The witness's word comes while the log is open: a cosignature, or a refusal.
+      const isCosigned = (note = ""): boolean => peekCheckpoint(note).size > opened && parseNote(note).signatures.length === 2;
+      await until(() => failures.length > before || (log.checkpoint !== undefined && isCosigned(log.checkpoint)));
       await log[Symbol.asyncDispose]();
     };
     await session(1);
@@ -194,7 +195,7 @@ describe("a witness in Go", () => {
     expect(recordsOf(dir).filter(({ type }) => type === "AuditRollbackDetected")).toMatchObject([{ sev: "CRITICAL", reason: "WITNESS_AHEAD" }]);
     expect(await verifyTrail(dir, { vkeys, witnesses: [witness.vkey] })).toMatchObject({ ok: false, damage: { kind: "checkpoint" } });
     await session(60);
-    expect(failures.at(-1)).toMatchObject({ code: "WITNESS_BAD_PROOF" });
+    expect(failures).toContainEqual(expect.objectContaining({ code: "WITNESS_BAD_PROOF" }));
     expect(await registry.metrics()).toMatch(/model_loader_audit_witness_failures_total\{reason="inconsistent"\} [2-9]/u);
   });
 });
