@@ -140,6 +140,9 @@ export interface EventDetails {
     readonly foundRoot?: string | undefined;
     readonly keptIn?: string | undefined;
     readonly message?: string | undefined;
+    /** Where a sink proved it: which one, and the record that it holds. */
+    readonly sink?: string | undefined;
+    readonly sinkSeq?: number | undefined;
   };
   /** `checkpoint`: the size of the last one that the old key signed. */
   readonly AuditKeyRotated: {
@@ -148,6 +151,16 @@ export interface EventDetails {
     readonly vkey: string;
     readonly beside: string;
     readonly checkpoint: number;
+  };
+  /** `next`: the first record that the sink lacks. */
+  readonly AuditSinkFailed: { readonly sink: string; readonly next: number; readonly message: string };
+  readonly AuditSinkRecovered: {
+    readonly sink: string;
+    readonly from: number;
+    readonly to: number;
+    readonly count: number;
+    readonly failures: number;
+    readonly seconds: number;
   };
   readonly UnrecognizedEvent: FreeDetails;
 }

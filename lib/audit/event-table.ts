@@ -98,15 +98,23 @@ const TABLE: Table = {
   AuditConfigured: { severity: "HIGH", details: {} },
   /** A damaged trail was continued because the operator forced it. */
   AuditDamageForced: { severity: "CRITICAL", details: { seq: "whole", kind: "text", segment: "text?", offset: "whole?", message: "text" } },
-  /** The trail is not the one that its own checkpoint signed; it was refused, or continued because the operator forced it. */
+  /** The trail is not the one that its own checkpoint signed, refused or forced by the operator; or not the one that a sink holds. */
   AuditRollbackDetected: {
     severity: "CRITICAL",
     details: {
       signedOrigin: "text?", signedSize: "whole?", signedRoot: "text?", foundSize: "whole", foundRoot: "text?", keptIn: "text?", message: "text?",
+      sink: "text?", sinkSeq: "whole?",
     },
   },
   /** Checkpoints are signed with a new key from here on. */
   AuditKeyRotated: { severity: "HIGH", details: { origin: "text", keyId: "text", vkey: "text", beside: "text", checkpoint: "whole" } },
+  /** A sink beyond this machine takes no records; they wait here. */
+  AuditSinkFailed: { severity: "HIGH", details: { sink: "text", next: "whole", message: "text" } },
+  /** The sink has got everything that was held back. */
+  AuditSinkRecovered: {
+    severity: "INFO",
+    details: { sink: "text", from: "whole", to: "whole", count: "whole", failures: "whole", seconds: "whole" },
+  },
   /** The event's type is not in this table: recorded all the same, with what was given. */
   UnrecognizedEvent: { severity: "HIGH", details: {} },
 };

@@ -31,6 +31,8 @@ import { Reserve } from "./reserve.ts";
 import type { Recovery } from "./recovery.ts";
 import { Segment } from "./segment.ts";
 import type { Place } from "./segment.ts";
+import { prepareSinks, Sinks } from "./sinks/sinks.ts";
+import type { PreparedSink } from "./sinks/sinks.ts";
 import { Trail } from "./trail.ts";
 import type { AuditReceipt } from "./trail.ts";
 import { witnessReason } from "./witness-reason.ts";
@@ -49,6 +51,7 @@ export class AuditLog {
   readonly #committer: Committer;
   readonly #held: Held;
   readonly #tree: PublishedTree | undefined;
+  readonly #sinks: Sinks;
   readonly #followers: readonly Follower[];
   readonly #reserve: Reserve;
   readonly #flood: Flood;
@@ -62,17 +65,18 @@ export class AuditLog {
   /** Opens or begins the trail in `dir`. Rejects with AuditWriteError where it cannot be written, is in use, is damaged or was rolled back. */
   static async open(dir: string, options: AuditLogOptions = {}): Promise<AuditLog> {
     const settings = await settingsOf(dir, options);
+    const sinks = await prepareSinks(settings.sinks);
     const places = prepareFolder(settings.fs, resolve(dir));
     const held = takeLock(settings.lock, places.lock, places.folder);
     try {
-      return new AuditLog(settings, places, held, await openTrail(settings, places));
+      return new AuditLog(settings, places, held, await openTrail(settings, places), sinks);
     } catch (failure) {
       held.release();
       throw failure;
     }
   }
 
-  private constructor(settings: Settings, places: TrailFolder, held: Held, opened: Opened) {
+  private constructor(settings: Settings, places: TrailFolder, held: Held, opened: Opened, sinks: readonly PreparedSink[]) {
     const { recovery } = opened;
     this.dir = places.folder;
     this.origin = opened.origin;
@@ -83,11 +87,17 @@ export class AuditLog {
     const unreadable: Frame["unreadable"] = (severity, failure) => { this.#alarm.unreadable(severity, failure); };
     this.#frame = { prefix: linePrefix(this.origin), identity: identityJson(), time: new Timekeeper(clock), unreadable };
     this.#tree = this.#makeTree(settings, opened);
-    this.#followers = this.#tree === undefined ? [] : [this.#tree];
     this.#reserve = new Reserve({
       fs: settings.fs, folder: this.dir, bytes: settings.reserveBytes,
       warn: (failure, message) => { this.#alarm.warn(failure, message); },
     });
+    this.#sinks = new Sinks(sinks, {
+      dir: this.dir,
+      origin: this.origin,
+      record: (event) => { if (!this.#closed) void this.emit(event); },
+      warn: (failure, message) => { this.#alarm.warn(failure, message); },
+    });
+    this.#followers = [...(this.#tree === undefined ? [] : [this.#tree]), ...this.#sinks.followers];
     this.#trail = this.#makeTrail(settings, places.log, recovery);
     this.#committer = new Committer({
       trail: this.#trail,
@@ -113,9 +123,9 @@ export class AuditLog {
     return this.#tree?.published?.note;
   }
 
-  /** False while records cannot be made durable, and once the log is closed. */
+  /** False while records cannot be made durable, once a sink proved a rollback, and once the log is closed. */
   get healthy(): boolean {
-    return !this.#closed && !this.#trail.failing;
+    return !this.#closed && !this.#trail.failing && this.#sinks.sound;
   }
 
   /** Resolves when the record is on disk. Never throws; the rejection is an AuditWriteError. */
@@ -148,6 +158,7 @@ export class AuditLog {
   /** Adds the trail's metrics to `registry`, with all that was counted so far. A second call does nothing. */
   attachMetrics(registry: Registry): void {
     this.#metrics.attach(registry);
+    this.#sinks.attach(registry);
   }
 
   /** Records the end, syncs, closes the file and lets go of the folder. A second call waits for the first. */
@@ -297,7 +308,7 @@ export class AuditLog {
       lastDurableSeconds: this.#lastDurableMs / 1000,
       checkpointSize: this.#tree?.published?.size ?? 0,
       checkpointSeconds: this.#checkpointMs / 1000,
-      healthy: !this.#trail.failing,
+      healthy: !this.#trail.failing && this.#sinks.sound,
     };
   }
 }

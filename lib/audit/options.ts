@@ -12,6 +12,8 @@ import type { FloodLimits, FloodSettings } from "./flood.ts";
 import type { Lock } from "./lock.ts";
 import { ORIGIN_MAX, RECORD_BYTES_MAX } from "./record.ts";
 import type { Guard } from "./segment.ts";
+import { judgeSinks } from "./sinks/sink.ts";
+import type { AuditSink } from "./sinks/sink.ts";
 
 /** For diagnostics only; a pino logger fits. */
 export interface AuditLogger {
@@ -35,6 +37,8 @@ export interface AuditLogOptions {
   readonly force?: boolean;
   /** Signed checkpoints of the trail's Merkle tree, for auditors and witnesses; `false` for none. */
   readonly checkpoints?: CheckpointOptions | false;
+  /** Where durable records are sent beyond this machine: `natsSink`, `syslogSink`, `otelSink`. */
+  readonly sinks?: readonly AuditSink[];
   readonly clock?: AuditClock;
   readonly fs?: AuditFs;
   /** Default: flock through the addon. */
@@ -55,6 +59,7 @@ export interface Settings {
   readonly force: boolean;
   /** Undefined where there are none. */
   readonly checkpoints: CheckpointSettings | undefined;
+  readonly sinks: readonly AuditSink[];
   readonly clock: AuditClock;
   readonly fs: AuditFs;
   readonly lock: Lock;
@@ -93,6 +98,7 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
     flood: options.flood === false ? undefined : floodSettings(options.flood),
     force,
     checkpoints: checkpointSettings(options.checkpoints),
+    sinks: judgeSinks(options.sinks),
     clock: options.clock ?? SYSTEM_CLOCK,
     fs: options.fs ?? NODE_FS,
     emergency: options.emergency ?? toStandardError,

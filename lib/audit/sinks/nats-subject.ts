@@ -1,0 +1,15 @@
+/** A trail's subject: the prefix and the origin as one token, so that a host can be allowed its own subject and no other. */
+const PLAIN = /[^A-Za-z0-9_-]/g;
+const TOKENS = /^[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*$/;
+
+export function originToken(origin: string): string {
+  return origin.replace(PLAIN, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, "0")}`);
+}
+
+export function subjectOf(prefix: string, origin: string): string {
+  return `${prefix}.${originToken(origin)}`;
+}
+
+export function isSubjectPrefix(prefix: unknown): prefix is string {
+  return typeof prefix === "string" && prefix.length <= 128 && TOKENS.test(prefix);
+}
