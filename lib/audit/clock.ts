@@ -10,6 +10,16 @@ export interface AuditClock {
 
 export const SYSTEM_CLOCK: AuditClock = { now: () => Date.now(), hrtime: () => process.hrtime() };
 
+/** Slewing changes the clock's rate by no more than this; what goes beyond it, and a second, was a step. */
+const SLEW_MAX = 0.0005;
+const STEP_MS_MIN = 1_000;
+
+/** The wall clock was set, or the machine slept: UTC as it should have been, and as it was found. */
+export interface ClockStep {
+  readonly expectedMs: number;
+  readonly foundMs: number;
+}
+
 export interface Instant {
   readonly unixMs: number;
   /** Nanoseconds within the millisecond. */
@@ -25,6 +35,8 @@ export class Timekeeper {
   readonly #clock: AuditClock;
   #offsetMs = 0;
   #offsetNs = 0;
+  #seen: { readonly unixMs: number; readonly monoMs: number } | undefined;
+  #step: ClockStep | undefined;
   #second = NaN;
   #secondText = "";
 
@@ -36,8 +48,16 @@ export class Timekeeper {
     const unixMs = this.#clock.now();
     const [seconds, nanos] = this.#clock.hrtime();
     const monoMs = seconds * 1000 + Math.floor(nanos / 1e6);
+    this.#watch(unixMs, monoMs);
     const subMs = this.#within(unixMs, monoMs, nanos % 1e6);
     return { unixMs, subMs, mono: `${seconds}${String(nanos).padStart(9, "0")}` };
+  }
+
+  /** A step that nobody has asked about yet. */
+  takeStep(): ClockStep | undefined {
+    const step = this.#step;
+    this.#step = undefined;
+    return step;
   }
 
   /** RFC 3339 with nine digits; the part above the millisecond is made once a second. */
@@ -49,6 +69,15 @@ export class Timekeeper {
     }
     const nanos = (instant.unixMs - second * 1000) * 1e6 + instant.subMs;
     return `${this.#secondText}${String(nanos).padStart(9, "0")}Z`;
+  }
+
+  #watch(unixMs: number, monoMs: number): void {
+    const seen = this.#seen;
+    this.#seen = { unixMs, monoMs };
+    if (seen === undefined) return;
+    const passedMs = monoMs - seen.monoMs;
+    const expectedMs = seen.unixMs + passedMs;
+    if (Math.abs(unixMs - expectedMs) >= STEP_MS_MIN + passedMs * SLEW_MAX) this.#step = { expectedMs: this.#step?.expectedMs ?? expectedMs, foundMs: unixMs };
   }
 
   #within(unixMs: number, monoMs: number, monoNs: number): number {

@@ -98,9 +98,20 @@ export interface EventDetails {
   readonly ScrubCompleted: CoverageDetails;
   readonly ForeignVerified: CoverageDetails;
 
-  readonly AuditOpened: { readonly previous: "none" | "closed" | "unclean" | "damaged"; readonly records: number } & InstallationDetails;
+  /** How the last run ended, and the settings of this one; 0 or absent: none. */
+  readonly AuditOpened: {
+    readonly previous: "none" | "closed" | "unclean" | "damaged";
+    readonly records: number;
+    readonly segmentBytes?: number | undefined;
+    readonly rotateDaily?: boolean | undefined;
+    readonly reserveBytes?: number | undefined;
+    readonly retentionDays?: number | undefined;
+    readonly retentionBytes?: number | undefined;
+    readonly flood?: string | undefined;
+    readonly checkpoints?: boolean | undefined;
+  } & InstallationDetails;
   readonly AuditClosed: { readonly why: string };
-  readonly AuditRotated: { readonly segment: string; readonly bytes: number };
+  readonly AuditRotated: { readonly segment: string; readonly bytes: number; readonly why: "size" | "day" };
   readonly AuditRecovered: TailDetails;
   /** What the tail was is missing where the failed disk did not let it be read. */
   readonly AuditSegmentAbandoned: Partial<Omit<TailDetails, "segment">> & { readonly segment: string; readonly message: string };
@@ -121,8 +132,19 @@ export interface EventDetails {
     readonly sample3?: string | undefined;
     readonly sample4?: string | undefined;
   };
-  readonly AuditPruned: FreeDetails;
-  readonly AuditClockStepped: FreeDetails;
+  /** One segment each. `head`: what the first record behind the cut, `next`, names as its predecessor. */
+  readonly AuditPruned: {
+    readonly segment: string;
+    readonly first: number;
+    readonly last: number;
+    readonly next: number;
+    readonly head: string;
+    readonly bytes: number;
+    readonly retentionDays?: number | undefined;
+    readonly retentionBytes?: number | undefined;
+  };
+  /** UTC as the monotonic clock would have it, and as it was found; positive: the wall clock went forward. */
+  readonly AuditClockStepped: { readonly before: string; readonly after: string; readonly deltaMs: number };
   readonly AuditConfigured: FreeDetails;
   readonly AuditDamageForced: {
     readonly seq: number;

@@ -69,9 +69,16 @@ const TABLE: Table = {
   ForeignVerified: { severity: "INFO", details: COVERAGE },
 
   /** The life of the trail itself. */
-  AuditOpened: { severity: "INFO", details: { previous: ["none", "closed", "unclean", "damaged"], records: "whole", exe: "text?", addonSha256: "text?" } },
+  AuditOpened: {
+    severity: "INFO",
+    details: {
+      previous: ["none", "closed", "unclean", "damaged"], records: "whole", segmentBytes: "whole?", rotateDaily: "flag?", reserveBytes: "whole?",
+      retentionDays: "whole?", retentionBytes: "whole?", flood: "text?", checkpoints: "flag?",
+      exe: "text?", addonSha256: "text?",
+    },
+  },
   AuditClosed: { severity: "INFO", details: { why: "text" } },
-  AuditRotated: { severity: "INFO", details: { segment: "text", bytes: "whole" } },
+  AuditRotated: { severity: "INFO", details: { segment: "text", bytes: "whole", why: ["size", "day"] } },
   /** The end of an earlier run was found unfinished; the bytes that are no record are described. */
   AuditRecovered: { severity: "HIGH", details: { segment: "text", offset: "whole", len: "whole", sha256: "text" } },
   /** A segment failed while it was written; what was not durable stands again in the next one. */
@@ -91,9 +98,14 @@ const TABLE: Table = {
     },
   },
   /** A segment was deleted under the written retention policy; the chain's hash at the cut stands here. */
-  AuditPruned: { severity: "HIGH", details: {} },
+  AuditPruned: {
+    severity: "HIGH",
+    details: {
+      segment: "text", first: "whole", last: "whole", next: "whole", head: "text", bytes: "whole", retentionDays: "whole?", retentionBytes: "whole?",
+    },
+  },
   /** The wall clock was set, or the machine slept: the times before and after do not compare. */
-  AuditClockStepped: { severity: "HIGH", details: {} },
+  AuditClockStepped: { severity: "HIGH", details: { before: "text", after: "text", deltaMs: "number" } },
   /** The trail, or a loader that writes to it, has other settings than before, or weaker ones than the default. */
   AuditConfigured: { severity: "HIGH", details: {} },
   /** A damaged trail was continued because the operator forced it. */

@@ -3,14 +3,17 @@
  * and written to standard error before.
  */
 import { resolve } from "node:path";
+import { performance } from "node:perf_hooks";
 import type { Registry } from "prom-client";
 import { TlogError } from "../tlog/errors.ts";
 import { Alarm } from "./alarm.ts";
 import { Timekeeper } from "./clock.ts";
 import { Committer } from "./committer.ts";
 import { AuditWriteError } from "./errors.ts";
-import type { AuditEvent } from "./events.ts";
+import type { AuditEvent, DetailsOf } from "./events.ts";
 import { Flood } from "./flood.ts";
+import { prunable, pruned, removeSegments } from "./retention.ts";
+import type { RetentionPolicy } from "./retention.ts";
 import { beforeExit, notBeforeExit } from "./exit.ts";
 import { prepareFolder } from "./folder.ts";
 import type { Follower } from "./follower.ts";
@@ -29,6 +32,7 @@ import type { Opened } from "./opening.ts";
 import { PublishedTree } from "./published-tree.ts";
 import { Reserve } from "./reserve.ts";
 import type { Recovery } from "./recovery.ts";
+import { clockStepped } from "./segment-events.ts";
 import { Segment } from "./segment.ts";
 import type { Place } from "./segment.ts";
 import { prepareSinks, Sinks } from "./sinks/sinks.ts";
@@ -38,8 +42,11 @@ import type { AuditReceipt } from "./trail.ts";
 import { witnessReason } from "./witness-reason.ts";
 
 export type { FloodLimits } from "./flood.ts";
+export type { RetentionPolicy } from "./retention.ts";
 export type { AuditLogger, AuditLogOptions } from "./options.ts";
 export type { AuditReceipt } from "./trail.ts";
+
+const DAY_MS = 86_400_000;
 
 export class AuditLog {
   readonly dir: string;
@@ -55,6 +62,9 @@ export class AuditLog {
   readonly #followers: readonly Follower[];
   readonly #reserve: Reserve;
   readonly #flood: Flood;
+  /** Deletes what the retention policy lets go. */
+  readonly #keep: () => void;
+  readonly #openedAt = performance.now();
   readonly #atExit = (): void => { this.#closeAtExit(); };
   #lastDurableMs = 0;
   #checkpointMs = 0;
@@ -105,7 +115,9 @@ export class AuditLog {
       failed: (draft, failure) => { this.#alarm.lost(draft, failure); },
     });
     this.#flood = this.#makeFlood(settings);
+    this.#keep = () => { this.#prune(settings, places.log, recovery.lastMs); };
     this.#begin(settings, opened);
+    this.#keep();
   }
 
   /** Records in the trail, over all its runs. */
@@ -218,6 +230,8 @@ export class AuditLog {
 
   #draft(event: AuditEvent): Draft {
     const draft = draftOf(event, this.#frame);
+    const step = this.#frame.time.takeStep();
+    if (step !== undefined) this.#trail.owe(clockStepped(step));
     this.#metrics.emitted(draft.type, draft.severity);
     return draft;
   }
@@ -254,6 +268,20 @@ export class AuditLog {
     void this.emit({ type: "AuditRollbackDetected", outcome: "failed", action: "audit.witness", reason: failure.code, details });
   }
 
+  /** A wall clock that jumps ahead must not empty the log: age is counted from the last run's newest record and the time since. */
+  #prune({ fs, clock, retention }: Settings, log: string, lastMs: number | undefined): void {
+    const current = this.#trail.segmentName;
+    if (retention === undefined || this.#closed || current === undefined) return;
+    const now = Math.min(clock.now(), (lastMs ?? Infinity) + performance.now() - this.#openedAt);
+    try {
+      const segments = prunable(fs, log, retention, current, now);
+      for (const segment of segments) this.emitSync(pruned(segment, retention));
+      removeSegments(fs, log, segments);
+    } catch (failure) {
+      this.#alarm.warn(failure, "old segments of the audit trail could not be pruned; it is tried again");
+    }
+  }
+
   #makeFlood({ flood, clock }: Settings): Flood {
     const now = (): number => {
       const [seconds, nanos] = clock.hrtime();
@@ -275,6 +303,9 @@ export class AuditLog {
       place, next, head,
       segmentBytesMax: settings.segmentBytes,
       reserve: this.#reserve,
+      today: settings.rotateDaily ? () => dayOf(settings.clock.now()) : undefined,
+      resumedDay: recovery.lastMs === undefined ? undefined : dayOf(recovery.lastMs),
+      rotated: () => { if (settings.retention !== undefined) setImmediate(() => { this.#keep(); }).unref(); },
       draft: (event) => this.#draft(event),
       syncFailed: (failure, waiting) => { this.#alarm.syncFailed(failure, waiting); },
       durable: (records) => { for (const follower of this.#followers) follower.durable(records); },
@@ -289,7 +320,7 @@ export class AuditLog {
     this.#trail.carry(recovery.carried);
     for (const event of owed) this.#trail.owe(event);
     try {
-      this.#committer.emitSync(this.#draft(opening(recovery)));
+      this.#committer.emitSync(this.#draft(opening(recovery, settings)));
     } catch (failure) {
       for (const follower of this.#followers) follower.closeSync();
       this.#trail.close();
@@ -313,9 +344,24 @@ export class AuditLog {
   }
 }
 
-function opening({ previous, next }: Recovery): AuditEvent {
+function opening({ previous, next }: Recovery, settings: Settings): AuditEvent {
   const reason = previous === "unclean" ? "AFTER_UNCLEAN_END" : previous === "damaged" ? "AFTER_DAMAGE" : "IN_ORDER";
-  return { type: "AuditOpened", outcome: "info", action: "audit.open", reason, details: { previous, records: next, ...installation() } };
+  return { type: "AuditOpened", outcome: "info", action: "audit.open", reason, details: { previous, records: next, ...settingsJson(settings), ...installation() } };
+}
+
+/** An auditor sees under which settings each run recorded. */
+function settingsJson({ segmentBytes, rotateDaily, reserveBytes, retention, flood, checkpoints }: Settings): Partial<DetailsOf<"AuditOpened">> {
+  const { days, bytes }: RetentionPolicy = retention ?? {};
+  return {
+    segmentBytes, rotateDaily, reserveBytes,
+    ...(days === undefined ? {} : { retentionDays: days }), ...(bytes === undefined ? {} : { retentionBytes: bytes }),
+    flood: flood === undefined ? "off" : Object.values(flood).join(" "),
+    checkpoints: checkpoints !== undefined,
+  };
+}
+
+function dayOf(unixMs: number): number {
+  return Math.floor(unixMs / DAY_MS);
 }
 
 function closing(why: string): AuditEvent {

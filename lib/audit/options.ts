@@ -11,6 +11,7 @@ import type { AuditFs } from "./files.ts";
 import type { FloodLimits, FloodSettings } from "./flood.ts";
 import type { Lock } from "./lock.ts";
 import { ORIGIN_MAX, RECORD_BYTES_MAX } from "./record.ts";
+import type { RetentionPolicy } from "./retention.ts";
 import type { Guard } from "./segment.ts";
 import { judgeSinks } from "./sinks/sink.ts";
 import type { AuditSink } from "./sinks/sink.ts";
@@ -31,6 +32,10 @@ export interface AuditLogOptions {
   readonly segmentBytes?: number;
   /** Kept back on the disk, so that a full disk can be recorded. Default 1 MiB; 0 for none. */
   readonly reserveBytes?: number;
+  /** Begin a new segment with each day of UTC, too. Default: where `retention` is given. */
+  readonly rotateDaily?: boolean;
+  /** When old segments are deleted (README, "Retention"). Default: never. */
+  readonly retention?: RetentionPolicy;
   /** How many like refusals are recorded one by one before they are summarised (README, "Floods"); `false`: all of them. */
   readonly flood?: FloodLimits | false;
   /** Go on behind damage or a rollback, and record that. Default false: such a trail is refused. */
@@ -55,6 +60,8 @@ export interface Settings {
   readonly origin: string | undefined;
   readonly segmentBytes: number;
   readonly reserveBytes: number;
+  readonly rotateDaily: boolean;
+  readonly retention: RetentionPolicy | undefined;
   readonly flood: FloodSettings | undefined;
   readonly force: boolean;
   /** Undefined where there are none. */
@@ -88,6 +95,8 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
   if (reserveBytes !== 0 && !isWhole(reserveBytes, RESERVE_BYTES_MIN, RESERVE_BYTES_MAX)) {
     throw new TypeError(`reserveBytes must be 0 or a whole number from ${RESERVE_BYTES_MIN} to ${RESERVE_BYTES_MAX}`);
   }
+  if (options.rotateDaily !== undefined && typeof options.rotateDaily !== "boolean") throw new TypeError("rotateDaily must be true or false");
+  judgeRetention(options.retention);
   if (typeof force !== "boolean") throw new TypeError("force must be true or false");
   return {
     registry: options.registry,
@@ -95,6 +104,8 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
     origin,
     segmentBytes,
     reserveBytes,
+    rotateDaily: options.rotateDaily ?? options.retention !== undefined,
+    retention: options.retention,
     flood: options.flood === false ? undefined : floodSettings(options.flood),
     force,
     checkpoints: checkpointSettings(options.checkpoints),
@@ -108,6 +119,17 @@ export async function settingsOf(dir: unknown, options: AuditLogOptions): Promis
 
 export function isOrigin(origin: unknown): origin is string {
   return typeof origin === "string" && origin.length <= ORIGIN_MAX && ORIGIN.test(origin);
+}
+
+function judgeRetention(policy: unknown): void {
+  if (policy === undefined) return;
+  if (typeof policy !== "object" || policy === null) throw new TypeError("retention must be an object with days, bytes or both");
+  const limits = Object.entries(policy);
+  if (limits.length === 0) throw new TypeError("retention must say days, bytes or both");
+  for (const [name, value] of limits) {
+    if (name !== "days" && name !== "bytes") throw new TypeError(`retention has no limit ${name}`);
+    if (!isWhole(value, 1, Number.MAX_SAFE_INTEGER)) throw new TypeError(`retention.${name} must be a whole number above 0`);
+  }
 }
 
 function floodSettings(limits: unknown = {}): FloodSettings {

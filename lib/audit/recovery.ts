@@ -25,6 +25,8 @@ export interface Recovery {
   readonly carried: readonly CarriedLine[];
   /** What must be recorded before anything else. */
   readonly owed: readonly AuditEvent[];
+  /** UTC of the last record, in milliseconds. */
+  readonly lastMs?: number;
   readonly previous: "none" | "closed" | "unclean" | "damaged";
 }
 
@@ -86,6 +88,7 @@ async function resumeAfter(walk: Walk, segments: readonly SegmentName[], start: 
   const last = segments.at(-1);
   const carried = await carriedLines(walk, log);
   const owed = await owedDescriptions(walk, segments, log);
+  const record = await lastRecord(walk, log);
   const torn = walk.undescribed.some((tail) => tail.segment === last);
   const reuse = last !== undefined && !torn && carried.length === 0;
   return {
@@ -95,7 +98,8 @@ async function resumeAfter(walk: Walk, segments: readonly SegmentName[], start: 
     resume: reuse ? { segment: last, bytes: await bytesOf(join(log, last.name)) } : undefined,
     carried,
     owed,
-    previous: walk.last === undefined && start === 0 ? "none" : (await endedInOrder(walk, log)) && owed.length === 0 ? "closed" : "unclean",
+    ...(typeof record?.["time"] === "string" ? { lastMs: Date.parse(record["time"]) } : {}),
+    previous: walk.last === undefined && start === 0 ? "none" : record?.["type"] === "AuditClosed" && owed.length === 0 ? "closed" : "unclean",
   };
 }
 
@@ -133,11 +137,11 @@ async function carriedLines(walk: Walk, log: string): Promise<CarriedLine[]> {
   return lines;
 }
 
-async function endedInOrder(walk: Walk, log: string): Promise<boolean> {
-  if (walk.last === undefined) return false;
+async function lastRecord(walk: Walk, log: string): Promise<Record<string, unknown> | undefined> {
+  if (walk.last === undefined) return undefined;
   const { segment, offset, len } = walk.last;
   const line = await readRange(join(log, segment.name), offset, len);
-  return parseRecord(line.toString("latin1"))?.["type"] === "AuditClosed";
+  return parseRecord(line.toString("latin1"));
 }
 
 async function bytesOf(path: string): Promise<number> {

@@ -1,10 +1,18 @@
 /** What the trail records about its own segments. */
+import type { ClockStep } from "./clock.ts";
 import { asWriteError, messageOf, TamperedError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
 import type { Segment, Tail } from "./segment.ts";
 
-export function rotated(full: Segment): AuditEvent {
-  const details = { segment: full.name, bytes: full.whole };
+export type RotationReason = "size" | "day";
+
+export function clockStepped({ expectedMs, foundMs }: ClockStep): AuditEvent {
+  const details = { before: new Date(expectedMs).toISOString(), after: new Date(foundMs).toISOString(), deltaMs: foundMs - expectedMs };
+  return { type: "AuditClockStepped", outcome: "info", action: "audit.clock", details };
+}
+
+export function rotated(full: Segment, why: RotationReason): AuditEvent {
+  const details = { segment: full.name, bytes: full.whole, why };
   return { type: "AuditRotated", outcome: "info", action: "audit.rotate", details };
 }
 

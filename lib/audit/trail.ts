@@ -22,6 +22,7 @@ import { Patience } from "./patience.ts";
 import type { Draft } from "./record.ts";
 import type { Reserve } from "./reserve.ts";
 import { abandoned, diskFull, rotated, spaceRestored } from "./segment-events.ts";
+import type { RotationReason } from "./segment-events.ts";
 import { Segment } from "./segment.ts";
 import type { Place } from "./segment.ts";
 
@@ -58,6 +59,12 @@ export interface TrailOptions {
   readonly place: Place;
   readonly segmentBytesMax: number;
   readonly reserve: Reserve;
+  /** UTC's day as a whole number; absent where segments end by their size alone. */
+  readonly today?: (() => number) | undefined;
+  /** The day of the resumed segment's last record. */
+  readonly resumedDay?: number | undefined;
+  /** A segment is complete, and the next one is begun. */
+  readonly rotated: () => void;
   /** Where the chain goes on. */
   readonly next: number;
   readonly head: string;
@@ -87,6 +94,7 @@ export class Trail {
   #lossRecord: Pending | undefined;
   /** A new file that took nothing yet, because the disk was full. */
   #spare: Segment | undefined;
+  #day: number | undefined;
   #failures = 0;
   readonly #patience = new Patience();
 
@@ -95,6 +103,7 @@ export class Trail {
     this.#next = options.next;
     this.#head = options.head;
     this.#segment = resumed;
+    this.#day = options.resumedDay ?? options.today?.();
   }
 
   /** Records that have a place in the chain. */
@@ -109,6 +118,11 @@ export class Trail {
   /** Records whose callers still wait, written or not. */
   get waiting(): number {
     return this.#queue.length + this.#unsynced.length - this.#confirmed;
+  }
+
+  /** The file that is written; undefined after a failure. */
+  get segmentName(): string | undefined {
+    return this.#segment?.name;
   }
 
   get queued(): number {
@@ -263,7 +277,14 @@ export class Trail {
 
   #ready(): void {
     if (this.#segment === undefined) this.#restart();
-    else if (this.#segment.whole >= this.#options.segmentBytesMax && !this.syncing) this.#rotate(this.#segment);
+    else if (!this.syncing) this.#rotateWhereDue(this.#segment);
+  }
+
+  #rotateWhereDue(segment: Segment): void {
+    const day = this.#options.today?.();
+    if (segment.whole >= this.#options.segmentBytesMax) this.#rotate(segment, "size");
+    else if (day !== undefined && day !== this.#day && segment.whole > 0) this.#rotate(segment, "day");
+    this.#day = day;
   }
 
   /** Gives the records their places and writes them in one go; whole lines leave `list`, the rest stays. */
@@ -310,7 +331,7 @@ export class Trail {
   }
 
   /** A new file of its final name; the old one is complete and durable before the new one exists. */
-  #rotate(full: Segment): void {
+  #rotate(full: Segment, why: RotationReason): void {
     full.sync();
     this.#durable(this.#unsynced.length);
     try {
@@ -320,7 +341,8 @@ export class Trail {
       return;
     }
     full.close();
-    this.#owed.unshift({ draft: this.#options.draft(rotated(full)) });
+    this.#owed.unshift({ draft: this.#options.draft(rotated(full, why)) });
+    this.#options.rotated();
   }
 
   /** A new segment with all that is not durable, and the reason why it was needed, on disk before anything else is accepted. */

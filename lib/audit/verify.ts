@@ -23,7 +23,9 @@ export interface TrailReport {
   readonly ok: boolean;
   readonly dir: string;
   readonly origin?: string;
-  /** Records from the first to the last good one; the next one's number. */
+  /** 0, or where the trail begins since its retention policy pruned it; a surviving record says exactly that. */
+  readonly firstSeq: number;
+  /** Records from the first to the last good one, with those that were pruned; the next one's number. */
   readonly records: number;
   /** Leaf hash of the last good record. */
   readonly head: string;
@@ -55,16 +57,19 @@ export async function verifyTrail(dir: string, options: VerifyOptions = {}): Pro
   // Before the records: those of a trail that is being written only become more.
   const head = signedHead(folder, options);
   const tree = head.checkpoint === undefined ? undefined : new TreeCheck(folder, head.checkpoint, head.since);
-  const walk = new Walk({ folder: log, first: 0, firstHead: NO_PREVIOUS, accepted: (seq, leaf) => { tree?.leaf(seq, leaf); } });
+  const firstSeq = segments[0]?.first ?? 0;
+  const begin = firstSeq === 0 ? { first: 0, firstHead: NO_PREVIOUS } : { first: firstSeq, pruned: true };
+  const walk = new Walk({ folder: log, ...begin, accepted: (seq, leaf) => { tree?.leaf(seq, leaf); } });
   await walk.run(segments);
   const first = await recordAt(log, walk.first);
   const last = await recordAt(log, walk.last);
   const closed = last?.["type"] === "AuditClosed";
-  const damage = walk.damage ?? tree?.finish(closed) ?? unsigned(head, walk) ?? unfinished(walk) ?? (segments.length === 0 ? nothing(folder) : undefined);
+  const damage = walk.damage ?? beheaded(firstSeq, walk) ?? tree?.finish(closed) ?? unsigned(head, walk) ?? unfinished(walk) ?? (segments.length === 0 ? nothing(folder) : undefined);
   return {
     ok: damage === undefined,
     dir: folder,
     ...optional("origin", walk.origin),
+    firstSeq,
     records: walk.size,
     head: walk.head ?? NO_PREVIOUS,
     ...optional("firstTime", timeOf(first)),
@@ -85,6 +90,14 @@ function unsigned({ wrong, report }: SignedHead, { origin }: Walk): Damage | und
   const message = wrong ?? (report === undefined || origin === undefined || baseOrigin(report.origin) === origin ? undefined
     : `the checkpoint is of the log ${report.origin}, and the trail is of origin ${origin}`);
   return message === undefined ? undefined : { seq: 0, kind: "checkpoint", segment: "", offset: 0, message };
+}
+
+/** A beginning may be gone only where a record that is left says so, with the hash that the first surviving record is chained to. */
+function beheaded(firstSeq: number, { firstPrev, cuts, first }: Walk): Damage | undefined {
+  if (firstSeq === 0 || cuts.has(`${firstSeq} ${firstPrev ?? ""}`)) return undefined;
+  const segment = first?.segment.name ?? "";
+  const message = `records 0 to ${firstSeq - 1} are missing: ${segment} is the first segment, and no record says that those before it were pruned`;
+  return { seq: 0, kind: "missing", segment, offset: 0, message };
 }
 
 /** An end that a crash leaves and the next opening describes; until then nobody can tell it from a cut. */

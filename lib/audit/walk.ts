@@ -33,6 +33,8 @@ export interface WalkOptions {
   /** The number that the first segment must begin with; absent where its name is believed. */
   readonly first?: number;
   readonly firstHead?: string;
+  /** The beginning was pruned: what the records say of that is gathered. */
+  readonly pruned?: boolean;
   /** Told of each record that stands in its place with its leaf hash; of repeated ones again. */
   readonly accepted?: (seq: number, leaf: string) => void;
 }
@@ -44,6 +46,9 @@ interface Found {
   readonly offset: number;
   readonly why: string;
 }
+
+/** A value cannot hold this text: its quotes would be escaped. */
+const PRUNED = '"type":"AuditPruned"';
 
 export class Walk {
   readonly #options: WalkOptions;
@@ -66,6 +71,10 @@ export class Walk {
   #descriptions: Description[] = [];
   /** Names of segments that a record about the trail speaks of. */
   readonly named: Set<string> = new Set();
+  /** What the first record names as its predecessor. */
+  firstPrev: string | undefined;
+  /** Places where the trail was cut by its own retention, as its records say: `next head`. */
+  readonly cuts: Set<string> = new Set();
   records = 0;
   bytes = 0;
   described = 0;
@@ -213,7 +222,15 @@ export class Walk {
     this.records += 1;
     this.last = { segment: this.#segment, offset, len: end - start };
     this.first ??= this.last;
+    this.firstPrev ??= envelope.prev;
+    if (this.#options.pruned === true && block.subarray(start, end).includes(PRUNED)) this.#cut(block.toString("latin1", start, end));
     if (this.#furthest !== undefined && this.#expected >= this.#furthest.seq) this.#meet(this.#furthest, offset);
+  }
+
+  #cut(line: string): void {
+    const record = parseRecord(line);
+    const { next, head } = (record?.["details"] ?? {}) as Record<string, unknown>;
+    if (record?.["type"] === "AuditPruned") this.cuts.add(`${String(next)} ${String(head)}`);
   }
 
   /** The repeated records end here: with the very hash with which they ended where they stood first. */
