@@ -39,8 +39,20 @@ function keysOf(details: object): string[] | Unreadable {
   }
 }
 
-/** A long key is cut and carries its digest. `\u{}` is no escape, so a cut key cannot be mistaken for a whole one. */
+/** Keys come from programs, so they repeat: those met before are not judged again. */
+const KNOWN_KEYS_MAX = 1024;
+const knownKeys = new Map<string, string>();
+
 function keyJson(key: string): string {
+  const known = knownKeys.get(key);
+  if (known !== undefined) return known;
+  const json = newKeyJson(key);
+  if (key.length <= KEY_MAX && knownKeys.size < KNOWN_KEYS_MAX) knownKeys.set(key, json);
+  return json;
+}
+
+/** A long key is cut and carries its digest. `\u{}` is no escape, so a cut key cannot be mistaken for a whole one. */
+function newKeyJson(key: string): string {
   if (key.length <= KEY_MAX) {
     if (isPlain(key)) return JSON.stringify(key);
     const json = JSON.stringify(escapeText(key));
