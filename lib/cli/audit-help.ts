@@ -27,6 +27,10 @@ ${EXIT_CODES}`,
   cp DIR/checkpoint monday.checkpoint
   model-loader audit verify DIR --vkey host-1.vkey --since monday.checkpoint
 
+  # what the hosts sent away, and whether this host still has all of it: a host that cut its own log is named
+  model-loader audit verify --stream nats://audit.example.com:4222 --stream-name model-loader-audit
+  model-loader audit verify DIR --stream nats://audit.example.com:4222 --stream-name model-loader-audit --origin ORIGIN
+
 Hashes every record again, follows the chain from the first to the last, makes the Merkle tree again and holds it
 against the signed checkpoint and every tile. Names the first record that was changed, removed, inserted or moved, and
 tells a trail that was rolled back behind its checkpoint. What the check cannot prove is said each time.
@@ -35,7 +39,12 @@ Options
   --vkey KEY|FILE     the log's verifier keys; default: those in DIR, which whoever can write DIR can replace
   --witness KEY|FILE  keys of witnesses, all of whom must have cosigned the checkpoint
   --since FILE        an earlier checkpoint: the trail must continue it
-  --json              one JSON object on standard output
+  --stream URL|FILE   check what arrived in a NATS JetStream (nats://…, tls://…), or in a file of records or syslog lines
+  --stream-name NAME  the stream on that server
+  --origin ORIGIN     only this host's trail; needed beside DIR where several have arrived
+  --creds FILE        NATS credentials. A user and password may also stand in the URL
+  --ca FILE           certificates that the server's is signed by
+  --json              one JSON object on standard output; with --stream one a line for each trail
 
 ${EXIT_CODES}`,
 

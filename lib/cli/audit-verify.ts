@@ -11,9 +11,16 @@ import { Output } from "./output.ts";
 import { visible } from "./terminal.ts";
 import { count, sizeText } from "./units.ts";
 
+const TRAIL_OPTIONS = ["vkey", "witness", "since"] as const;
+/** Where the trail's copy lies that arrived elsewhere. */
+export const CENTRAL_OPTIONS = ["stream", "stream-name", "origin", "creds", "ca"] as const;
+
 /** @throws UsageError */
 export async function verify(args: readonly string[]): Promise<number> {
-  const { flags, options, names } = parseCommand(args, { flags: ["json"], options: ["vkey", "witness", "since"] });
+  const { flags, options, names } = parseCommand(args, { flags: ["json"], options: [...TRAIL_OPTIONS, ...CENTRAL_OPTIONS] });
+  const central = CENTRAL_OPTIONS.find((option) => options.has(option));
+  if (options.has("stream")) return (await import("./audit-verify-central.ts")).verifyStream(options, names, flags.has("json"));
+  if (central !== undefined) throw new UsageError(`--${central} goes with --stream.`);
   const since = options.get("since");
   const asked = {
     vkeys: keysOption(options.get("vkey"), "vkey"),
@@ -38,7 +45,7 @@ async function told(folder: BytePath, options: VerifyOptions, output: Output): P
   }
 }
 
-function reportText(report: TrailReport): string {
+export function reportText(report: TrailReport): string {
   return [
     `${report.ok ? "intact  " : "TAMPERED"}  ${visible(report.dir)}`,
     ...(report.damage === undefined ? [] : [`  record ${report.damage.seq}, ${report.damage.kind}: ${visible(report.damage.message)}`]),
@@ -58,7 +65,7 @@ function checkpointText({ origin, size, keyIds, keysFrom, witnessed }: Checkpoin
   ];
 }
 
-function spanText({ firstTime, lastTime }: TrailReport): string {
+export function spanText({ firstTime, lastTime }: Pick<TrailReport, "firstTime" | "lastTime">): string {
   return firstTime === undefined || lastTime === undefined ? "" : `, from ${visible(firstTime, 40)} to ${visible(lastTime, 40)}`;
 }
 
