@@ -134,7 +134,7 @@ describe("model-loader audit verify --stream", () => {
     const dirs = [newFolder(), newFolder()];
     const origins: string[] = [];
     for (const dir of dirs) {
-      const log = await openLog(dir, { sinks: [natsSink({ servers: server.url, createStream: true })], checkpoints: false });
+      const log = await openLog(dir, { sinks: [natsSink({ servers: server.url, createStream: true, closeMs: 20_000 })], checkpoints: false });
       for (let i = 0; i < 700; i += 1) log.emitSync(loaded(`c-${i}`));
       await log[Symbol.asyncDispose]();
       origins.push(log.origin);

@@ -34,7 +34,7 @@ function present(ctx: TestContext, program: Program | string): Program {
 }
 
 function sinkTo({ url }: NatsServer, more: Partial<NatsSinkOptions> = {}): NonNullable<AuditLogOptions["sinks"]> {
-  return [natsSink({ servers: url, createStream: true, ...more })];
+  return [natsSink({ servers: url, createStream: true, closeMs: 20_000, ...more })];
 }
 
 function emitMany(log: AuditLog, count: number, from = 0): Promise<unknown> {
@@ -55,7 +55,7 @@ for (const [which, program] of [["Debian's server", () => debian], ["a server th
     test("loses nothing and doubles nothing when it is killed in the middle and comes back", async (ctx) => {
       const server = await NatsServer.start(present(ctx, program()));
       const dir = newFolder();
-      const log = await openLog(dir, { sinks: sinkTo(server, { closeMs: 20_000 }) });
+      const log = await openLog(dir, { sinks: sinkTo(server) });
       for (let round = 0; round < 3; round += 1) {
         const writing = emitMany(log, 1_500, round * 1_500);
         await sleep(30);
@@ -135,7 +135,7 @@ test("a process that was killed goes on in its next life where the stream ends",
     child.kill("SIGKILL");
     expect((await ended).signal).toBe("SIGKILL");
   }
-  const log = await openLog(dir, { sinks: sinkTo(server, { closeMs: 20_000 }) });
+  const log = await openLog(dir, { sinks: sinkTo(server) });
   await log[Symbol.asyncDispose]();
   const records = recordsOf(dir);
   expect(records.filter(({ type }) => type === "AuditOpened")).toHaveLength(4);
