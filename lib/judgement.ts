@@ -6,6 +6,7 @@ import { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
 import type { GgufView } from "./gguf-view.ts";
 import { policyOf } from "./policy.ts";
 import type { NativeFacts, NativeVerdict } from "./native.ts";
+import { proofDetails } from "./proof.ts";
 
 /** Where decisions are written, and what happens when they cannot be. */
 export interface Judge {
@@ -82,7 +83,7 @@ function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict, gguf:
       ggufVersion: gguf.version,
       ...(gguf.architecture === undefined ? {} : { architecture: gguf.architecture }),
     },
-    details: { findings: gguf.findingCount, ...circumstances(judge, call) },
+    details: { findings: gguf.findingCount, ...proofDetails(verdict), ...circumstances(judge, call) },
   };
 }
 
