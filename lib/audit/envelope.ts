@@ -29,6 +29,12 @@ export class EnvelopeReader {
 
   /** Undefined where the line is not framed as a record of this trail. */
   read(block: Buffer, start: number, end: number): Envelope | undefined {
+    const frame = this.frame(block, start, end);
+    return frame === undefined ? undefined : { ...frame, leaf: leafAt(block, start, end) };
+  }
+
+  /** The same without the hash, which takes most of the time. */
+  frame(block: Buffer, start: number, end: number): Omit<Envelope, "leaf"> | undefined {
     const digits = start + this.#prefix.length;
     const suffix = end - SUFFIX_CHARS;
     if (suffix <= digits || end - start > RECORD_BYTES_MAX) return undefined;
@@ -36,7 +42,7 @@ export class EnvelopeReader {
     const seq = wholeNumber(block, digits);
     const tail = block.toString("latin1", suffix, end);
     if (seq === undefined || !tail.startsWith(PREV) || !tail.endsWith('"}')) return undefined;
-    return { seq, prev: tail.slice(PREV.length, -2), leaf: leafAt(block, start, end) };
+    return { seq, prev: tail.slice(PREV.length, -2) };
   }
 }
 

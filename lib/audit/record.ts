@@ -19,8 +19,8 @@ export const RECORD_BYTES_MAX: number = 16_384;
 export const RECORD_VERSION: number = 1;
 
 /** Caps of single fields, in characters of JSON. Together with those of target and details they keep below the maximum. */
-const CODE_MAX = 128;
-const NAME_MAX = 512;
+export const CODE_MAX: number = 128;
+export const NAME_MAX: number = 512;
 const GIVEN_MAX = 64;
 /** The words between the parts: the sequence number's digits, type, severity, `prev` and the braces. */
 const FRAME_MAX = 192;

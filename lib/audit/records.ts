@@ -37,7 +37,7 @@ export async function* trailLines(dir: string, from = 0): AsyncGenerator<TrailLi
   for (const { name } of segmentsFrom(await readdir(log), from)) yield* lineBatches(join(log, name), read);
 }
 
-function readerFor(block: Buffer, start: number, end: number): EnvelopeReader | undefined {
+export function readerFor(block: Buffer, start: number, end: number): EnvelopeReader | undefined {
   const origin = originOf(block, start, end);
   return origin === undefined ? undefined : new EnvelopeReader(origin);
 }
@@ -53,11 +53,11 @@ export async function* trailRecords(dir: string, from = 0): AsyncGenerator<Trail
 }
 
 /** Those that can hold records from `from` on. */
-function segmentsFrom(names: readonly string[], from: number): SegmentName[] {
+export function segmentsFrom(names: readonly string[], from: number): SegmentName[] {
   const all = names.map(parseSegmentName).filter((name) => name !== undefined).sort(bySequence);
   return all.filter((_, i) => (all[i + 1]?.first ?? Infinity) > from);
 }
 
-function asTrailRecord(record: Record<string, unknown> | undefined): TrailRecord | undefined {
+export function asTrailRecord(record: Record<string, unknown> | undefined): TrailRecord | undefined {
   return record?.["v"] === 1 && Number.isSafeInteger(record["seq"]) ? (record as unknown as TrailRecord) : undefined;
 }

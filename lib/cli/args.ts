@@ -14,6 +14,8 @@ export class UsageError extends Error {
 export interface Grammar<Flag extends string, Option extends string> {
   readonly flags: readonly Flag[];
   readonly options: readonly Option[];
+  /** Options that may be given several times; their values are then joined by commas. */
+  readonly lists?: readonly Option[];
 }
 
 export interface Arguments<Flag extends string, Option extends string> {
@@ -62,8 +64,11 @@ function take<Flag extends string, Option extends string>(
   if (flag !== undefined) flags.add(withoutValue(token, flag));
   const option = grammar.options.find((name) => name === token.name);
   if (option !== undefined) {
-    if (options.has(option)) throw new UsageError(`--${option} is given twice; which one is meant cannot be guessed.`);
-    options.set(option, valueOf(token, option));
+    const before = options.get(option);
+    if (before !== undefined && grammar.lists?.includes(option) !== true) {
+      throw new UsageError(`--${option} is given twice; which one is meant cannot be guessed.`);
+    }
+    options.set(option, before === undefined ? valueOf(token, option) : `${before},${valueOf(token, option)}`);
   }
   if (flag === undefined && option === undefined) throw unknownOption(token, [...grammar.flags, ...grammar.options]);
 }

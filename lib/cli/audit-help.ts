@@ -4,6 +4,18 @@ const EXIT_CODES = `Exit codes
   0  done, intact         2  the command line is wrong    130 after Ctrl-C
   1  tampering found      3  missing or unreadable        141 when the reader of a pipe goes away`;
 
+const FILTER = `  --since TIME      at this time or later: 2026-11-24, 2026-11-24T07:30:00Z, or 24h (ago; also s, m, d, w)
+  --until TIME      before this time
+  --type NAME       of this type; several with commas, or the option again
+  --severity WORD   this severity or graver: INFO, HIGH, CRITICAL. With commas, just those: INFO,HIGH
+  --outcome WORD    allowed, denied, failed or info; several with commas
+  --actor TEXT      exactly this actor; --reason and --corr likewise
+  --reason CODE     such as DIGEST_MISMATCH
+  --corr ID         the correlation id
+  --target TEXT     a part of the path, or with * and ? a pattern for all of it
+  --seq A..B        sequence numbers, both included; also A, A.. and ..B
+  --limit N         stop after N records`;
+
 export const AUDIT_HELP: Readonly<Record<string, string>> = {
   audit: `model-loader audit COMMAND DIR: the auditor's side of an audit trail
 
@@ -11,6 +23,8 @@ export const AUDIT_HELP: Readonly<Record<string, string>> = {
   model-loader audit prove DIR SEQ         evidence for one record, to be checked anywhere
   model-loader audit check-proof P RECORD  is this record in that log?
   model-loader audit rotate-key DIR        a new signing key, beside the old one
+  model-loader audit query DIR             records by time, type, severity, who and what
+  model-loader audit export DIR            records as OCSF, ECS, CEF or CloudEvents
 
 model-loader audit COMMAND --help teaches each by example.
 
@@ -93,4 +107,36 @@ Options
 
 Exit codes
   0  changed   2  the command line is wrong   3  there is no trail   4  the trail is in use or cannot be written`,
+  "audit query": `model-loader audit query DIR [options]: the records that you ask for, oldest first
+
+  # What was refused in the last day, and who asked?
+  model-loader audit query DIR --since 24h --severity HIGH
+
+  # Everything about one model, and everything of one request
+  model-loader audit query DIR --target '*/llama-3.1-8b*.gguf'
+  model-loader audit query DIR --corr request-4711
+
+  # The stored lines, byte by byte, for a program
+  model-loader audit query DIR --type IntegrityViolation --json | jq -r .target.sha256
+
+Options
+${FILTER}
+  --json            each record's line exactly as it is stored; else one line for people
+
+Reads the trail once, in constant memory. It shows what is there; whether that is genuine is for audit verify to say.
+
+${EXIT_CODES}`,
+
+  "audit export": `model-loader audit export DIR --format FORMAT [options]: records in the form that another system takes, one a line
+
+  model-loader audit export DIR --format ocsf --since 2026-11-01 > november.ndjson
+  model-loader audit export DIR --format cef --severity HIGH | logger --socket-errors=on
+
+Options
+  --format NAME     ocsf (1.5), ecs (8.17), cef (0) or cloudevents (1.0)
+${FILTER}
+
+The form is for searching and alerting; evidence is the trail itself: keep it, or the proofs that audit prove makes.
+
+${EXIT_CODES}`,
 };

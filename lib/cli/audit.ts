@@ -11,6 +11,8 @@ export const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   prove: async (args) => (await import("./audit-prove.ts")).prove(args),
   "check-proof": async (args) => (await import("./audit-check-proof.ts")).checkProofCommand(args),
   "rotate-key": async (args) => (await import("./audit-rotate-key.ts")).rotateKey(args),
+  query: async (args) => (await import("./audit-query.ts")).query(args),
+  export: async (args) => (await import("./audit-export.ts")).exportTrail(args),
 };
 
 export async function audit(args: readonly string[]): Promise<number> {

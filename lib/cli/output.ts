@@ -22,6 +22,18 @@ export class Output {
     process.stdout.write(`${this.json ? jsonLine(object) : text()}\n`);
   }
 
+  /** Text as it is; resolves when there is room for more, so that a slow reader does not fill our memory. */
+  async raw(text: string): Promise<void> {
+    if (this.#broken || process.stdout.write(text)) return;
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        process.stdout.off("drain", done).off("close", done).off("error", done);
+        resolve();
+      };
+      process.stdout.on("drain", done).on("close", done).on("error", done);
+    });
+  }
+
   /** A remark for people; never part of the results. */
   note(text: string): void {
     if (!this.#left) process.stderr.write(`${text}\n`);

@@ -1,6 +1,7 @@
 /** Help, versions, and command lines that name nothing we know. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { FILTER_OPTIONS } from "../../lib/cli/audit-filter.ts";
 import { HELP } from "../../lib/cli/help.ts";
 import { INSPECT_GRAMMAR } from "../../lib/cli/inspect-ask.ts";
 import { VERIFY_GRAMMAR } from "../../lib/cli/verify-ask.ts";
@@ -29,6 +30,10 @@ describe("help", () => {
     for (const option of [...flags, ...options]) expect(HELP[name]).toContain(`--${option} `);
   });
 
+  test.each([["audit query", ["json"]], ["audit export", ["format"]]])("of %s names every option", (name, own) => {
+    for (const option of [...FILTER_OPTIONS, ...own]) expect(HELP[name]).toContain(`--${option} `);
+  });
+
   test("fits a terminal", () => {
     for (const text of Object.values(HELP)) for (const row of text.split("\n")) expect(row.length).toBeLessThanOrEqual(120);
   });
@@ -53,6 +58,17 @@ describe("a command line that names nothing we know is exit 2, with a hint, and 
     [["verify", "--sha256", "abc", "x"], "--sha256 must be 64 hex digits", "model-loader verify --help"],
     [["audit"], "audit needs", "model-loader audit --help"],
     [["audit", "verfiy", "x"], "Did you mean verify?", "model-loader audit --help"],
+    [["audit", "qurey", "x"], "Did you mean query?", "model-loader audit --help"],
+    [["audit", "query"], "audit query needs the name of a folder", "model-loader audit query --help"],
+    [["audit", "query", "x", "--sinse", "24h"], "Did you mean --since?", "model-loader audit query --help"],
+    [["audit", "query", "x", "--since", "yesterday"], "--since must be a time such as", "model-loader audit query --help"],
+    [["audit", "query", "x", "--since", "2026-11-24T07:30:00"], "--since must be a time such as", "model-loader audit query --help"],
+    [["audit", "query", "x", "--type", "ModelLoadd"], "Did you mean ModelLoaded?", "model-loader audit query --help"],
+    [["audit", "query", "x", "--severity", "grave"], "Known: CRITICAL, HIGH, INFO", "model-loader audit query --help"],
+    [["audit", "query", "x", "--seq", "a..b"], "--seq must be a number or a range", "model-loader audit query --help"],
+    [["audit", "query", "x", "--actor", "a", "--actor", "b"], "--actor is given twice", "model-loader audit query --help"],
+    [["audit", "export", "x"], "audit export needs --format, one of ocsf", "model-loader audit export --help"],
+    [["audit", "export", "x", "--format", "ocfs"], "Did you mean ocsf?", "model-loader audit export --help"],
     [["audit", "verify"], "audit verify needs the name of a folder", "model-loader audit verify --help"],
   ])("%j", async (args, hint, help) => {
     const { code, stdout, stderr } = await cli(args);
