@@ -1,4 +1,4 @@
-/** What is recorded in the benchmarks of the trail: a load as a host records it, about 780 bytes a line. */
+/** What is recorded in the benchmarks of the trail: a load as a host records it, about 840 bytes a line. */
 export function loadedEvent(lane, severity = "INFO") {
   return {
     type: "ModelLoaded",
