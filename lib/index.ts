@@ -11,6 +11,8 @@ export { verifyCentral } from "./audit/central/verify-central.ts";
 export type { CentralOptions, CentralReport } from "./audit/central/verify-central.ts";
 export { natsSink } from "./audit/sinks/nats.ts";
 export type { NatsSinkOptions } from "./audit/sinks/nats.ts";
+export { syslogSink } from "./audit/sinks/syslog.ts";
+export type { SyslogSinkOptions } from "./audit/sinks/syslog.ts";
 export type { AuditSink } from "./audit/sinks/sink.ts";
 export { AuditWriteError } from "./audit/errors.ts";
 export { checkProof, proveRecord } from "./audit/proof.ts";

@@ -11,8 +11,10 @@ export interface HeldRecord {
 export interface Connection {
   /** `untold`: it cannot say what it holds, and our own cursor counts. Undefined: it holds nothing of this trail. */
   readonly held: HeldRecord | undefined | "untold";
-  /** Resolves when all are acknowledged; tells how far it got as it goes. In order, so that a failure leaves no gap. */
+  /** Resolves when more can be taken; tells in order what has arrived, then or later. A failure leaves no gap. */
   deliver(lines: readonly TrailLine[], acknowledged: (last: HeldRecord) => void): Promise<void>;
+  /** Nothing more comes: resolves when all has arrived. */
+  finish(): Promise<void>;
   /** Resolves with the reason when the connection is gone. */
   readonly lost: Promise<unknown>;
   /** Never rejects. */

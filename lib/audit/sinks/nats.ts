@@ -130,7 +130,7 @@ class NatsDestination implements Destination {
     }
   }
 
-  async #open(client: Awaited<ReturnType<Nats["connect"]>>, subject: string, origin: string): Promise<Pick<Connection, "held" | "deliver">> {
+  async #open(client: Awaited<ReturnType<Nats["connect"]>>, subject: string, origin: string): Promise<Pick<Connection, "held" | "deliver" | "finish">> {
     const { wish, inFlightMax } = this.#settings;
     const manager = await this.#jetStream.jetstreamManager(client, { checkAPI: false });
     const info = await streamFor(manager, wish, (failure) => this.#codeOf(failure) === this.#jetStream.JetStreamApiCodes.StreamNotFound);
@@ -143,7 +143,8 @@ class NatsDestination implements Destination {
       isWrongSequence: (failure) => ([StreamWrongLastSequence, StreamWrongLastSequenceUnknown] as unknown[]).includes(this.#codeOf(failure)),
     });
     const held = last === null ? undefined : heldIn(last.data, origin, subject);
-    return { held, deliver: (lines, acknowledged) => window.deliver(lines, acknowledged) };
+    // Each record is acknowledged before the next ones are taken.
+    return { held, deliver: (lines, acknowledged) => window.deliver(lines, acknowledged), finish: () => Promise.resolve() };
   }
 
   #judge(problems: string[]): void {

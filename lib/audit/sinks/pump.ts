@@ -35,6 +35,10 @@ export class Pump implements SinkFollower {
   #durable = 0;
   /** The first record that is not acknowledged. */
   #next = 0;
+  /** The first record that is still to be sent on this connection. */
+  #unsent = 0;
+  /** What was durable when the connection was made: with that the outage is over. */
+  #owed = 0;
   #closing = false;
   sound = true;
 
@@ -109,18 +113,21 @@ export class Pump implements SinkFollower {
 
   async #deliver(connection: Connection): Promise<void> {
     for (;;) {
-      for await (const lines of this.#due()) await connection.deliver(lines, (last) => { this.#acknowledged(last); });
-      this.#episode.over(this.#next);
-      if (this.#closing && this.#lag === 0) return;
-      const more = await this.#poked.taken(this.#options.destination.idleMs);
-      if (!more && this.#lag === 0) return;
+      for await (const lines of this.#due()) {
+        this.#unsent = (lines.at(-1)?.seq ?? this.#unsent - 1) + 1;
+        await connection.deliver(lines, (last) => { this.#acknowledged(last); });
+      }
+      const more = !this.#closing && (await this.#poked.taken(this.#options.destination.idleMs));
+      if (more || this.#unsent < this.#durable) continue;
+      await connection.finish();
+      return;
     }
   }
 
-  /** What is to be delivered, until there is no more. */
+  /** What is to be sent, until there is no more. */
   async *#due(): AsyncGenerator<TrailLine[]> {
-    while (this.#lag > 0) {
-      const lines = this.#recent.from(this.#next);
+    while (this.#unsent < this.#durable) {
+      const lines = this.#recent.from(this.#unsent);
       if (lines === undefined) yield* this.#fromLog();
       else yield lines;
     }
@@ -128,13 +135,13 @@ export class Pump implements SinkFollower {
 
   /** Only what is durable: the log's end may hold records that no sync has covered yet. */
   async *#fromLog(): AsyncGenerator<TrailLine[]> {
-    const begun = this.#next;
+    const begun = this.#unsent;
     for await (const lines of trailLines(this.#trail.dir, begun)) {
       const due = lines.filter(({ seq }) => seq < this.#durable);
       if (due.length > 0) yield due;
-      if (this.#lag === 0 || this.#recent.from(this.#next) !== undefined) return;
+      if (this.#unsent >= this.#durable || this.#recent.from(this.#unsent) !== undefined) return;
     }
-    if (this.#next === begun) throw new Error(`record ${begun} is durable, but the log does not hold it`);
+    if (this.#unsent === begun) throw new Error(`record ${begun} is durable, but the log does not hold it`);
   }
 
   #acknowledged(last: HeldRecord): void {
@@ -143,6 +150,7 @@ export class Pump implements SinkFollower {
     this.#backoff.worked();
     this.#trail.meter.acknowledged();
     this.#measure();
+    this.#endEpisode();
     this.#cursor.moved(last).catch((failure: unknown) => { this.#notKept(failure); });
   }
 
@@ -152,9 +160,15 @@ export class Pump implements SinkFollower {
     const last = told ? held : this.#cursor.last;
     const before = this.#next;
     if (last !== undefined) await this.#compare(last);
-    this.#next = (last?.seq ?? -1) + 1;
+    this.#next = this.#unsent = (last?.seq ?? -1) + 1;
+    this.#owed = this.#durable;
     this.#measure();
+    this.#endEpisode();
     if (told && this.#next < before) this.#forgotten(before);
+  }
+
+  #endEpisode(): void {
+    if (this.#next >= this.#owed) this.#episode.over(this.#next);
   }
 
   async #compare({ seq, leaf }: HeldRecord): Promise<void> {
