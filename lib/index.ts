@@ -13,6 +13,8 @@ export { natsSink } from "./audit/sinks/nats.ts";
 export type { NatsSinkOptions } from "./audit/sinks/nats.ts";
 export { syslogSink } from "./audit/sinks/syslog.ts";
 export type { SyslogSinkOptions } from "./audit/sinks/syslog.ts";
+export { otelSink } from "./audit/sinks/otel.ts";
+export type { OtelSinkOptions } from "./audit/sinks/otel.ts";
 export type { AuditSink } from "./audit/sinks/sink.ts";
 export { AuditWriteError } from "./audit/errors.ts";
 export { checkProof, proveRecord } from "./audit/proof.ts";
