@@ -3,9 +3,9 @@ import { hash } from "node:crypto";
 import { describe, read, scalarJson, Unreadable } from "./describe.ts";
 import { escapeText, isPlain } from "./escape.ts";
 
-const ENTRIES_MAX = 32;
-const KEY_MAX = 64;
-const VALUE_MAX = 512;
+export const ENTRIES_MAX: number = 32;
+export const KEY_MAX: number = 64;
+export const VALUE_MAX: number = 512;
 /** Characters of JSON for all entries together. */
 const DETAILS_MAX = 4096;
 

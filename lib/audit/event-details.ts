@@ -16,6 +16,13 @@ export interface DecisionDetails {
   readonly dataSubject?: boolean | undefined;
 }
 
+/** The model's second digest, and which implementation made each of the two. */
+export interface DigestDetails {
+  readonly blake3?: string | undefined;
+  readonly sha256By?: string | undefined;
+  readonly blake3By?: string | undefined;
+}
+
 /** What every refusal says about what was refused. */
 export interface RefusalDetails extends DecisionDetails {
   readonly message?: string | undefined;
@@ -66,7 +73,7 @@ export interface EventDetails {
   readonly MalformedModelRejected: RefusalDetails;
   readonly ResourceLimitViolation: RefusalDetails;
   readonly ModelLoadFailed: RefusalDetails;
-  readonly ModelLoaded: DecisionDetails & { readonly findings?: number | undefined };
+  readonly ModelLoaded: DecisionDetails & DigestDetails & { readonly findings?: number | undefined };
   readonly ModelUnloaded: { readonly reason?: string | undefined };
 
   readonly VramAllocated: { readonly requestedBytes: number; readonly availableBytes: number; readonly deviceUuid: string };

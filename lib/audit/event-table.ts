@@ -45,7 +45,7 @@ const TABLE: Table = {
   ResourceLimitViolation: { severity: "HIGH", details: REFUSAL },
   /** An honest mistake, or a disk that failed. */
   ModelLoadFailed: { severity: "INFO", details: REFUSAL },
-  ModelLoaded: { severity: "INFO", details: { findings: "whole?", ...DECISION } },
+  ModelLoaded: { severity: "INFO", details: { findings: "whole?", blake3: "text?", sha256By: "text?", blake3By: "text?", ...DECISION } },
   ModelUnloaded: { severity: "INFO", details: { reason: "text?" } },
 
   VramAllocated: { severity: "INFO", details: { requestedBytes: "whole", availableBytes: "whole", deviceUuid: "text" } },

@@ -21,7 +21,7 @@ export const RECORD_VERSION: number = 1;
 /** Caps of single fields, in characters of JSON. Together with those of target and details they keep below the maximum. */
 export const CODE_MAX: number = 128;
 export const NAME_MAX: number = 512;
-const GIVEN_MAX = 64;
+export const GIVEN_MAX: number = 64;
 /** The words between the parts: the sequence number's digits, type, severity, `prev` and the braces. */
 const FRAME_MAX = 192;
 

@@ -4,9 +4,9 @@ import { describe, read, scalarJson, textOrDescription } from "./describe.ts";
 import { bytesJson, isPlain, textJson } from "./escape.ts";
 
 /** Characters of JSON for a path's text, and bytes of it kept raw: together they hold any path that opens in practice. */
-const PATH_TEXT_MAX = 3072;
-const PATH_BYTES_MAX = 2048;
-const FIELD_MAX = 128;
+export const PATH_TEXT_MAX: number = 3072;
+export const PATH_BYTES_MAX: number = 2048;
+export const FIELD_MAX: number = 128;
 
 type Json = (value: unknown, max: number) => string;
 

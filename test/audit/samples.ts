@@ -52,7 +52,7 @@ function valueOf(spec: DetailSpec): unknown {
 }
 
 const TEXTS = [
-  "\n{\"seq\":0}\r\n", "a|b\\|c=d\\=e \\", "\u001b]0;x\u0007\u009b2J", "\u202egpj.exe \u200b\ufeff é 漢 😀", "\0", "\ud800", "x".repeat(100_000), "漢".repeat(100_000),
+  "\n{\"seq\":0}\r\n", "a|b\\|c=d\\=e \\", "\u001b]0;x\u0007\u009b2J", "\u202egpj.exe \u200b\ufeff é 漢 😀", "\0", "\ud800", "\udc00".repeat(5_000), "x".repeat(100_000), "漢".repeat(100_000),
   "", " ", "' OR 1=1 --", "</script>", "=cmd()", "/", "a/", "\"".repeat(5_000),
 ];
 const VALUES: readonly unknown[] = [5, 2 ** 53, 2n ** 64n, NaN, null, true, ["a"], { a: 1 }, Symbol("x"), new Uint8Array([0xff, 0, 0x0a]), Object.create(null)];
