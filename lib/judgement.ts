@@ -40,6 +40,14 @@ export async function recordAcceptance(judge: Judge, call: Call, verdict: Native
   }
 }
 
+/** A host that goes on without records says so while it still can. What cannot be recorded here stops it no more than later on. */
+export async function recordFailOpen({ audit, onAuditFailure, rootPath }: Judge): Promise<void> {
+  if (audit === undefined || onAuditFailure === "refuse") return;
+  const event: AuditEvent = { type: "AuditConfigured", outcome: "allowed", action: "loader.open", reason: "FAIL_OPEN", details: { onAuditFailure, root: rootPath } };
+  // The log has counted and told a failure already.
+  await audit.emit(event).catch(() => undefined);
+}
+
 /** The unloading's record, less how it came about. */
 export function unloadedEvent(call: Call, verdict: NativeVerdict): Omit<AuditEventOf<"ModelUnloaded">, "details"> {
   return {

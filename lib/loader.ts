@@ -5,7 +5,7 @@ import { Call } from "./call.ts";
 import { ModelLoadError, refusalCode } from "./errors.ts";
 import type { ModelLoadErrorCode } from "./errors.ts";
 import { GgufView } from "./gguf-view.ts";
-import { recordAcceptance, recordRefusal, unloadedEvent } from "./judgement.ts";
+import { recordAcceptance, recordFailOpen, recordRefusal, unloadedEvent } from "./judgement.ts";
 import { loaderMetrics, NO_METRICS } from "./metrics.ts";
 import type { Action, LoaderMetrics } from "./metrics.ts";
 import { Model } from "./model.ts";
@@ -70,13 +70,14 @@ export class ModelLoader implements AsyncDisposable, Disposable {
    * @throws TypeError naming a bad option
    * @throws ModelLoadError NOT_FOUND, PERMISSION_DENIED, IO or PLATFORM_UNSUPPORTED
    */
-  // eslint-disable-next-line @typescript-eslint/require-await -- async, so that bad options reject like everything else
   static async open(options: LoaderOptions): Promise<ModelLoader> {
     const parsed = parseLoaderOptions(options);
     const { root, refusal } = native.openRoot(parsed.root);
     if (root === undefined) throw refusalError(refusal ?? internal("the root was neither opened nor refused"));
     if (!parsed.auditChosen) warnUnaudited();
-    return new ModelLoader(root, parsed);
+    const loader = new ModelLoader(root, parsed);
+    await recordFailOpen(parsed);
+    return loader;
   }
 
   /**
@@ -104,6 +105,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
       const { sha256, blake3 } = verdict;
       const gguf = new GgufView(verdict.gguf);
       const auditError = await recordAcceptance(this.#options, call, verdict, gguf);
+      if (auditError !== undefined) this.#metrics.unrecorded();
       return { sha256, blake3, sizeBytes, digestExpected: call.options.sha256 !== undefined, gguf, auditError };
     });
   }
@@ -195,6 +197,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
       held.close();
       throw failure;
     });
+    if (auditError !== undefined) this.#metrics.unrecorded();
     const life = this.#life(call, verdict, held);
     const model = new Model(life, {
       sha256: verdict.sha256,

@@ -20,6 +20,8 @@ export interface LoaderMetrics {
   ended(): void;
   modelOpened(): void;
   modelClosed(): void;
+  /** A good model went on without a record, under `onAuditFailure: "continue"`. */
+  unrecorded(): void;
 }
 
 /** Counts nothing: for a loader that was given no registry. */
@@ -29,6 +31,7 @@ export const NO_METRICS: LoaderMetrics = {
   ended: () => undefined,
   modelOpened: () => undefined,
   modelClosed: () => undefined,
+  unrecorded: () => undefined,
 };
 
 /** The loader's metrics in `registry`, made there by the first loader and shared by the next ones. */
@@ -42,6 +45,8 @@ export function loaderMetrics(registry: Registry): LoaderMetrics {
     new Gauge({ name, help: "Calls that are being judged or wait for a slot.", registers: [] }));
   const open = own(registry, "model_loader_models_open", (name) =>
     new Gauge({ name, help: "Verified models whose descriptor is held.", registers: [] }));
+  const unrecorded = own(registry, "model_loader_audit_unrecorded_handovers_total", (name) =>
+    new Counter({ name, help: "Good models that were handed over although that could not be recorded.", registers: [] }));
   return {
     decided(action, code, took, read) {
       decisions.inc({ action, code });
@@ -52,6 +57,7 @@ export function loaderMetrics(registry: Registry): LoaderMetrics {
     ended: () => { running.dec(); },
     modelOpened: () => { open.inc(); },
     modelClosed: () => { open.dec(); },
+    unrecorded: () => { unrecorded.inc(); },
   };
 }
 

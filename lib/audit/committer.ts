@@ -43,7 +43,7 @@ export class Committer {
   emit(draft: Draft): Promise<AuditReceipt> {
     if (!this.#trail.takes(draft)) return Promise.reject(this.#noRoom(draft));
     return new Promise((resolve, reject) => {
-      this.#trail.queue({ draft, waiter: { resolve, reject } });
+      this.#trail.queue({ draft, sinceMs: performance.now(), waiter: { resolve, reject } });
       if (this.#inTurn === 0) queueMicrotask(() => { this.#endTurn(); });
       this.#inTurn += 1;
       if (draft.severity !== "INFO" || this.#inTurn <= WRITTEN_AT_ONCE_MAX) this.#write();

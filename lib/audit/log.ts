@@ -331,6 +331,7 @@ export class AuditLog {
 
   #state(): AuditState {
     if (!this.#closed) this.#trail.hasRoom();
+    const since = this.#trail.waitingSinceMs;
     return {
       dir: this.dir,
       waiting: this.#trail.waiting,
@@ -340,6 +341,11 @@ export class AuditLog {
       checkpointSize: this.#tree?.published?.size ?? 0,
       checkpointSeconds: this.#checkpointMs / 1000,
       healthy: !this.#trail.failing && this.#sinks.sound,
+      open: !this.#closed,
+      openedSeconds: (performance.timeOrigin + this.#openedAt) / 1000,
+      oldestWaitingSeconds: since === undefined ? 0 : (performance.now() - since) / 1000,
+      diskFreeBytes: this.#reserve.freeBytes,
+      reserveBytes: this.#reserve.bytes ?? NaN,
     };
   }
 }

@@ -27,6 +27,24 @@ export interface AuditState {
   readonly checkpointSize: number;
   readonly checkpointSeconds: number;
   readonly healthy: boolean;
+  /** Still written. */
+  readonly open: boolean;
+  readonly openedSeconds: number;
+  /** How long the record that waits longest has waited. */
+  readonly oldestWaitingSeconds: number;
+  /** NaN where it cannot be told. */
+  readonly diskFreeBytes: number;
+  /** NaN where none is wanted. */
+  readonly reserveBytes: number;
+}
+
+/** How a verification ended: every record as written, damage found, or a folder that could not be read. */
+export const VERIFY_RESULTS = ["ok", "damaged", "unreadable"] as const;
+export type VerifyResult = (typeof VERIFY_RESULTS)[number];
+
+/** Counts a verification of any trail. */
+export function countVerification(registry: Registry, result: VerifyResult): void {
+  familyOf(registry).verifications.inc({ result });
 }
 
 interface Family {
@@ -38,6 +56,7 @@ interface Family {
   readonly flushSeconds: Histogram;
   readonly checkpointFailures: Counter;
   readonly witnessFailures: Counter<"reason">;
+  readonly verifications: Counter<"result">;
   /** By folder: a log that is closed keeps its size, or the sum would fall and look like a rollback. */
   readonly states: Map<string, () => AuditState>;
 }
@@ -155,6 +174,7 @@ function makeFamily(registry: Registry): Family {
     checkpointFailures: own(registry, "checkpoint_failures_total", (name) =>
       new Counter({ name, help: "Checkpoints of the audit trail that could not be signed or written.", registers: [] })),
     witnessFailures: own(registry, "witness_failures_total", witnessCounter),
+    verifications: own(registry, "verify_total", verifyCounter),
     states,
   };
 }
@@ -187,6 +207,12 @@ function witnessCounter(name: string): Counter<"reason"> {
   return counter;
 }
 
+function verifyCounter(name: string): Counter<"result"> {
+  const counter = new Counter({ name, help: "Verifications of audit trails, by how they ended.", labelNames: ["result"], registers: [] });
+  for (const result of VERIFY_RESULTS) counter.inc({ result }, 0);
+  return counter;
+}
+
 function makeGauges(registry: Registry, states: Map<string, () => AuditState>): void {
   const gauge = (name: string, help: string, read: (all: AuditState[]) => number): void => {
     own(registry, name, (full) => new Gauge({
@@ -200,9 +226,13 @@ function makeGauges(registry: Registry, states: Map<string, () => AuditState>): 
   gauge("queue_depth", "Events whose callers wait for durability.", (all) => sum(all.map((state) => state.waiting)));
   gauge("unsynced_events", "Events in a file that no sync has covered yet.", (all) => sum(all.map((state) => state.unsynced)));
   gauge("log_size", "Records in the trail, over all its runs.", (all) => sum(all.map((state) => state.size)));
-  gauge("last_durable_timestamp_seconds", "When the last record became durable.", (all) => Math.min(...all.map((state) => state.lastDurableSeconds)));
+  gauge("last_durable_timestamp_seconds", "When the last record became durable.", (all) => earliest(all, (state) => state.lastDurableSeconds));
   gauge("last_checkpoint_size", "Records that the last signed checkpoint covers.", (all) => sum(all.map((state) => state.checkpointSize)));
-  gauge("last_checkpoint_timestamp_seconds", "When the last checkpoint was signed; 0 before the first of this run.", (all) => Math.min(...all.map((state) => state.checkpointSeconds)));
+  gauge("last_checkpoint_timestamp_seconds", "When the last checkpoint was signed; 0 before the first of this run.", (all) => earliest(all, (state) => state.checkpointSeconds));
+  gauge("opened_timestamp_seconds", "When the trail was opened.", (all) => earliest(all, (state) => state.openedSeconds));
+  gauge("oldest_waiting_seconds", "Age of the record that has waited longest for durability.", (all) => Math.max(...all.map((state) => state.oldestWaitingSeconds)));
+  gauge("disk_free_bytes", "Free bytes on the disk of the trail.", (all) => Math.min(...all.map((state) => state.diskFreeBytes)));
+  gauge("reserve_bytes", "Bytes kept back so that a full disk can be recorded; NaN where none are wanted.", (all) => Math.min(...all.map((state) => state.reserveBytes)));
   gauge("healthy", "1 while every record can be made durable.", (all) => (all.every((state) => state.healthy) ? 1 : 0));
 }
 
@@ -212,6 +242,12 @@ function own<M extends Metric>(registry: Registry, name: string, make: (name: st
   const metric = make(PREFIX + name);
   registry.registerMetric(metric);
   return metric;
+}
+
+/** Of the logs that are written; a closed one would drag the time along for ever. Of none, the latest. */
+function earliest(all: readonly AuditState[], secondsOf: (state: AuditState) => number): number {
+  const open = all.filter((state) => state.open).map(secondsOf);
+  return open.length > 0 ? Math.min(...open) : Math.max(...all.map(secondsOf));
 }
 
 function sum(numbers: number[]): number {

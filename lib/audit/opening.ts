@@ -61,7 +61,7 @@ async function tree(settings: Settings, start: Omit<TreeStart, "settings">): Pro
 
 /** The trail is refused and cannot record that itself: its counters, its logger and standard error do, with its size as found. */
 function tell({ registry, logger, emergency, clock }: Settings, dir: string, origin: string, failure: RolledBackError): void {
-  const gone = { waiting: 0, unsynced: 0, lastDurableSeconds: 0, checkpointSize: 0, checkpointSeconds: 0, healthy: false };
+  const gone = { waiting: 0, unsynced: 0, lastDurableSeconds: 0, checkpointSize: 0, checkpointSeconds: 0, healthy: false, open: false, openedSeconds: 0, oldestWaitingSeconds: 0, diskFreeBytes: NaN, reserveBytes: NaN };
   const metrics = new AuditMetrics(() => ({ dir, size: failure.size, ...gone }));
   if (registry !== undefined) metrics.attach(registry);
   const alarm = new Alarm(dir, metrics, logger, emergency);

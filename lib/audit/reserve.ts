@@ -50,6 +50,16 @@ export class Reserve {
     return this.#held ? this.#options.bytes : 0;
   }
 
+  /** Free bytes on the trail's disk; NaN where it does not say. */
+  get freeBytes(): number {
+    try {
+      const { bavail, bsize } = this.#options.fs.statfsSync(this.#options.folder);
+      return bavail * bsize;
+    } catch {
+      return NaN;
+    }
+  }
+
   /** Takes the space where it is not taken yet. A disk that has too little for it is left alone, and asked again a minute later. */
   keep(): void {
     if (this.#held || this.#spent || this.#options.bytes === 0 || performance.now() < this.#notBefore) return;

@@ -1,4 +1,5 @@
 /** What is signed about a trail, read before its records are: the folder's checkpoint, and an earlier one from elsewhere. */
+import type { Registry } from "prom-client";
 import { openCheckpoint, peekCheckpoint } from "../tlog/checkpoint.ts";
 import type { OpenedCheckpoint } from "../tlog/checkpoint.ts";
 import { cosignedAt } from "../tlog/cosignature.ts";
@@ -10,6 +11,8 @@ import { logKeys, noteIn, vkeysIn, witnessKeys } from "./trust.ts";
 import type { LogKeys } from "./trust.ts";
 
 export interface VerifyOptions {
+  /** A prom-client Registry: `model_loader_audit_verify_total` counts how the verification ended. */
+  readonly registry?: Registry;
   /** Verifier keys of the log that you have from elsewhere. Default: those in the folder, which whoever can write it can replace. */
   readonly vkeys?: readonly string[];
   /** Cosignature keys of witnesses, each of whom must have signed the checkpoint. */

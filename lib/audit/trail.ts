@@ -43,6 +43,8 @@ export interface Waiter {
 /** A record and who waits for it. */
 export interface Pending {
   readonly draft: Draft;
+  /** When its caller began to wait, as `performance.now()`. */
+  readonly sinceMs?: number | undefined;
   waiter?: Waiter | undefined;
 }
 
@@ -118,6 +120,11 @@ export class Trail {
   /** Records whose callers still wait, written or not. */
   get waiting(): number {
     return this.#queue.length + this.#unsynced.length - this.#confirmed;
+  }
+
+  /** When the caller who has waited longest began to wait. */
+  get waitingSinceMs(): number | undefined {
+    return (this.#unsynced[this.#confirmed] ?? this.#queue[0])?.sinceMs;
   }
 
   /** The file that is written; undefined after a failure. */
@@ -309,10 +316,10 @@ export class Trail {
 
   #chain(list: readonly Pending[]): Entry[] {
     let head = this.#head;
-    return list.map(({ draft, waiter }, i) => {
+    return list.map(({ draft, sinceMs, waiter }, i) => {
       const line = draft.line(this.#next + i, head);
       head = leafHash(line);
-      return { draft, waiter, seq: this.#next + i, leaf: head, text: `${line}\n` };
+      return { draft, sinceMs, waiter, seq: this.#next + i, leaf: head, text: `${line}\n` };
     });
   }
 

@@ -6,6 +6,7 @@ import type { Damage } from "./damage.ts";
 import { parseRecord } from "./envelope.ts";
 import { placesIn } from "./folder.ts";
 import { readRange } from "./lines.ts";
+import { countVerification } from "./metrics.ts";
 import { bySequence, parseSegmentName } from "./segment-name.ts";
 import { notProven } from "./not-proven.ts";
 import { signedHead } from "./signed-head.ts";
@@ -51,6 +52,18 @@ export interface TrailReport {
  * where the folder cannot be read, and with a TypeError where the options hold no keys or no checkpoint.
  */
 export async function verifyTrail(dir: string, options: VerifyOptions = {}): Promise<TrailReport> {
+  const { registry } = options;
+  try {
+    const report = await verified(dir, options);
+    if (registry !== undefined) countVerification(registry, report.ok ? "ok" : "damaged");
+    return report;
+  } catch (failure) {
+    if (registry !== undefined) countVerification(registry, "unreadable");
+    throw failure;
+  }
+}
+
+async function verified(dir: string, options: VerifyOptions): Promise<TrailReport> {
   const { log, folder } = placesIn(resolve(dir));
   const names = (await readdir(log)).sort();
   const segments = names.map(parseSegmentName).filter((name) => name !== undefined).sort(bySequence);

@@ -3,7 +3,9 @@ import { describe, expect, test } from "vitest";
 import { EMIT_FAILURE_REASONS } from "../../lib/audit/errors.ts";
 import { EVENT_TYPES } from "../../lib/audit/events.ts";
 import { AuditLog } from "../../lib/audit/log.ts";
-import { brokenFs, denial, loaded, newFolder, openLog, systemError } from "./support.ts";
+import { readFileSync, writeFileSync } from "node:fs";
+import { verifyTrail } from "../../lib/audit/verify.ts";
+import { brokenFs, denial, loaded, newFolder, openLog, segmentsOf, systemError, writtenTrail } from "./support.ts";
 import { NODE_FS } from "../../lib/audit/files.ts";
 
 async function valuesOf(registry: Registry, name: string): Promise<Map<string, number>> {
@@ -20,9 +22,10 @@ describe("the names that operators were promised", () => {
     const registry = new Registry();
     await openLog(newFolder(), { registry });
     expect(registry.getMetricsAsArray().map(({ name }) => name).sort()).toEqual([
-      "checkpoint_failures_total", "critical_emit_failures_total", "emit_failures_total", "emits_total", "events_suppressed_total", "flush_duration_seconds", "flush_failures_total",
-      "healthy", "last_checkpoint_size", "last_checkpoint_timestamp_seconds", "last_durable_timestamp_seconds", "log_size", "queue_depth",
-      "unsynced_events", "witness_failures_total",
+      "checkpoint_failures_total", "critical_emit_failures_total", "disk_free_bytes", "emit_failures_total", "emits_total",
+      "events_suppressed_total", "flush_duration_seconds", "flush_failures_total", "healthy", "last_checkpoint_size",
+      "last_checkpoint_timestamp_seconds", "last_durable_timestamp_seconds", "log_size", "oldest_waiting_seconds",
+      "opened_timestamp_seconds", "queue_depth", "reserve_bytes", "unsynced_events", "verify_total", "witness_failures_total",
     ].map((name) => `model_loader_audit_${name}`));
     expect((await valuesOf(registry, "emits_total")).size).toBe(EVENT_TYPES.length * 3);
     expect((await valuesOf(registry, "emit_failures_total")).size).toBe(EMIT_FAILURE_REASONS.length * 3);
@@ -99,6 +102,52 @@ describe("counting", () => {
     expect(await value(registry, "critical_emit_failures_total", "closed")).toBe(1);
     expect(await value(registry, "log_size")).toBe(2);
     expect(await value(registry, "healthy")).toBe(1);
+  });
+});
+
+describe("gauges", () => {
+  test("of time go by the logs that are written; a closed one does not drag them along", async () => {
+    const registry = new Registry();
+    const early = await openLog(newFolder(), { registry, clock: { now: () => 1_000_000, hrtime: () => process.hrtime() } });
+    const late = await openLog(newFolder(), { registry });
+    expect(await value(registry, "last_durable_timestamp_seconds")).toBe(1_000);
+    await early[Symbol.asyncDispose]();
+    const now = Date.now() / 1000;
+    for (const name of ["last_durable_timestamp_seconds", "opened_timestamp_seconds"]) {
+      expect(Math.abs(((await value(registry, name)) ?? 0) - now), name).toBeLessThan(30);
+    }
+    await late[Symbol.asyncDispose]();
+    expect(Math.abs(((await value(registry, "last_durable_timestamp_seconds")) ?? 0) - now)).toBeLessThan(30);
+  });
+
+  test("show the disk's free bytes, the reserve, and how long the oldest record waits", async () => {
+    const registry = new Registry();
+    const dir = newFolder();
+    const log = await openLog(dir, { registry });
+    const { bavail, bsize } = NODE_FS.statfsSync(dir);
+    expect(Math.abs(((await value(registry, "disk_free_bytes")) ?? 0) - bavail * bsize)).toBeLessThan(2 ** 30);
+    expect(await value(registry, "reserve_bytes")).toBe(1024 * 1024);
+    expect(await value(registry, "oldest_waiting_seconds")).toBe(0);
+    const receipt = log.emit(denial());
+    const end = performance.now() + 50;
+    while (performance.now() < end) continue;
+    expect(await value(registry, "oldest_waiting_seconds")).toBeGreaterThan(0.04);
+    await receipt;
+    expect(await value(registry, "oldest_waiting_seconds")).toBe(0);
+    const without = new Registry();
+    await openLog(newFolder(), { registry: without, reserveBytes: 0 });
+    expect(await value(without, "reserve_bytes")).toBeNaN();
+  });
+
+  test("count verifications by how they end", async () => {
+    const registry = new Registry();
+    const dir = await writtenTrail(3);
+    await verifyTrail(dir, { registry });
+    const [segment = ""] = segmentsOf(dir);
+    writeFileSync(segment, readFileSync(segment, "latin1").replace("ModelLoaded", "ModelLoadee"));
+    await verifyTrail(dir, { registry });
+    await expect(verifyTrail(newFolder(), { registry })).rejects.toThrow();
+    expect(await valuesOf(registry, "verify_total")).toEqual(new Map([["ok", 1], ["damaged", 1], ["unreadable", 1]]));
   });
 });
 

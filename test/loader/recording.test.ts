@@ -89,11 +89,24 @@ describe("when nothing can be recorded", () => {
     writeFileSync(join(root, "m.gguf"), bytes);
     const closed = await ModelLoader.open({ root, audit: brokenLog() });
     expect(await refusal(closed.load("m.gguf"))).toMatchObject({ code: "AUDIT_UNAVAILABLE", severity: "CRITICAL", retriable: true });
-    const open = await ModelLoader.open({ root, audit: brokenLog(), onAuditFailure: "continue" });
+    const registry = new Registry();
+    const open = await ModelLoader.open({ root, audit: brokenLog(), registry, onAuditFailure: "continue" });
     const model = await open.load("m.gguf");
     expect(model.auditError).toMatchObject({ message: "disk full" });
     await model[Symbol.asyncDispose]();
     expect((await open.validateBytes(bytes)).auditError).toMatchObject({ message: "disk full" });
+    expect(await registry.getSingleMetricAsString("model_loader_audit_unrecorded_handovers_total")).toMatch(/ 2$/u);
+  });
+
+  test("a host that goes on without records has that on record", async () => {
+    const root = await folder();
+    const dir = join(await folder(), "trail");
+    const audit = await AuditLog.open(dir);
+    for (const onAuditFailure of ["refuse", "continue"] as const) await ModelLoader.open({ root, audit, onAuditFailure });
+    await audit[Symbol.asyncDispose]();
+    expect((await recordsOf(dir)).filter(({ type }) => type === "AuditConfigured")).toMatchObject([
+      { sev: "HIGH", action: "loader.open", reason: "FAIL_OPEN", details: { onAuditFailure: "continue" } },
+    ]);
   });
 
   test("disposal closes everything and then throws what failed", async () => {

@@ -15,16 +15,16 @@ export interface Disk {
 
 export function smallDisk(folder: string): Disk {
   mkdirSync(folder, { recursive: true });
-  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m,mode=700", "tmpfs", folder]).status === 0;
+  const mounted = spawnSync("mount", ["-t", "tmpfs", "-o", "size=8m,mode=700", "tmpfs", folder]).status === 0;
   return mounted ? realDisk(folder) : pretendedDisk();
 }
 
 function realDisk(folder: string): Disk {
-  const ballast = join(folder, "ballast");
+  const filler = join(folder, "filler");
   return {
     fs: NODE_FS,
-    fill: () => { writeUntilFull(ballast); },
-    free: () => { rmSync(ballast); },
+    fill: () => { writeUntilFull(filler); },
+    free: () => { rmSync(filler); },
     remove: () => { spawnSync("umount", ["-l", folder]); },
   };
 }

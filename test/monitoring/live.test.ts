@@ -79,7 +79,7 @@ describe("with the real Prometheus and Alertmanager", () => {
       labels: { severity: "critical", job: "model-loader", instance: here.host.address, reason: expect.stringMatching(/^(?:enospc|poisoned)$/u) as string },
       annotations: { runbook_url: "monitoring/RUNBOOK.md#modelloadercriticalauditemitfailure" },
     });
-    const told = ["ModelLoaderAuditEmitFailure", "ModelLoaderAuditUnhealthy", "ModelLoaderPathTraversal", "ModelLoaderAuditUnavailable", "ModelLoaderIntegrityViolation"];
+    const told = ["ModelLoaderAuditEmitFailure", "ModelLoaderAuditUnhealthy", "ModelLoaderAuditReserveGone", "ModelLoaderPathTraversal", "ModelLoaderAuditUnavailable", "ModelLoaderIntegrityViolation"];
     for (const name of told) await until(name, () => here.alerts.find(({ labels }) => labels["alertname"] === name));
   });
 
