@@ -46,7 +46,6 @@ export class RecordFilter {
       ...(target === undefined ? [] : [targetHint(Buffer.from(target))]),
     ];
     this.#judges = [
-      (record) => record.time >= this.#since && record.time < this.#until,
       ...oneOf(types, ({ type }) => type), ...oneOf(severities, ({ sev }) => sev), ...oneOf(outcomes, (record) => record.outcome),
       ...equals(actor, NAME_MAX, (record) => record.actor), ...equals(reason, CODE_MAX, (record) => record.reason),
       ...equals(correlationId, NAME_MAX, ({ corr }) => corr),
@@ -54,7 +53,7 @@ export class RecordFilter {
     ];
   }
 
-  /** False only where the line cannot be one of those asked for. */
+  /** False only where the line cannot be one of those asked for. Its time is settled here: no text from outside comes before it. */
   mayMatch(line: string): boolean {
     const time = line.indexOf(TIME);
     const text = line.slice(time + TIME.length, time + TIME.length + TIME_CHARS);
@@ -62,6 +61,7 @@ export class RecordFilter {
     return this.#hints.every((words) => words.some((word) => line.includes(word)));
   }
 
+  /** Judges the record of a line that may match. */
   matches(record: TrailRecord): boolean {
     return this.#judges.every((judge) => judge(record));
   }

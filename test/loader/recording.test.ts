@@ -22,7 +22,7 @@ describe("the trail", () => {
     const model = await loader.load("m.gguf", { sha256, actor: "alice", correlationId: "r-1", traceId: "t-1" });
     expect((await records()).at(-1)).toMatchObject({
       type: "ModelLoaded", sev: "INFO", outcome: "allowed", action: "model.load", actor: "alice", corr: "r-1", trace: "t-1",
-      target: { sha256, expectedSha256: sha256, ggufVersion: 3, architecture: "llama" },
+      target: { sha256, expectedSha256: sha256, expectedFrom: "caller", ggufVersion: 3, architecture: "llama" },
       details: { root, strict: false, engineSafety: true, findings: 0 },
     });
     await model[Symbol.asyncDispose]();
