@@ -13,11 +13,19 @@ import { didYouMean } from "./suggest.ts";
 import { jsonLine, visible } from "./terminal.ts";
 
 const FORMATS: Readonly<Record<string, (record: TrailRecord) => string>> = {
-  ocsf: (record) => jsonLine(toOcsf(record)),
-  ecs: (record) => jsonLine(toEcs(record)),
+  ocsf: (record) => line(toOcsf(record)),
+  ecs: (record) => line(toEcs(record)),
   cef: toCef,
-  cloudevents: (record) => jsonLine(toCloudEvent(record)),
+  cloudevents: (record) => line(toCloudEvent(record)),
 };
+
+const PLAIN = /^[ -~]*$/u;
+
+/** Records are ASCII without large numbers; only what was written into the log by others needs the slow way. */
+function line(value: object): string {
+  const text = JSON.stringify(value);
+  return PLAIN.test(text) ? text : jsonLine(value);
+}
 
 /** @throws UsageError */
 export async function exportTrail(args: readonly string[]): Promise<number> {
