@@ -22,6 +22,7 @@ export interface LoaderMetrics {
   modelClosed(): void;
   /** A good model went on without a record, under `onAuditFailure: "continue"`. */
   unrecorded(): void;
+  guardBroke(): void;
 }
 
 /** Counts nothing: for a loader that was given no registry. */
@@ -32,6 +33,7 @@ export const NO_METRICS: LoaderMetrics = {
   modelOpened: () => undefined,
   modelClosed: () => undefined,
   unrecorded: () => undefined,
+  guardBroke: () => undefined,
 };
 
 /** The loader's metrics in `registry`, made there by the first loader and shared by the next ones. */
@@ -47,6 +49,8 @@ export function loaderMetrics(registry: Registry): LoaderMetrics {
     new Gauge({ name, help: "Verified models whose descriptor is held.", registers: [] }));
   const unrecorded = own(registry, "model_loader_audit_unrecorded_handovers_total", (name) =>
     new Counter({ name, help: "Good models that were handed over although that could not be recorded.", registers: [] }));
+  const breaks = own(registry, "model_loader_guard_breaks_total", (name) =>
+    new Counter({ name, help: "Models whose file somebody asked to write to while they were in use.", registers: [] }));
   return {
     decided(action, code, took, read) {
       decisions.inc({ action, code });
@@ -58,6 +62,7 @@ export function loaderMetrics(registry: Registry): LoaderMetrics {
     modelOpened: () => { open.inc(); },
     modelClosed: () => { open.dec(); },
     unrecorded: () => { unrecorded.inc(); },
+    guardBroke: () => { breaks.inc(); },
   };
 }
 

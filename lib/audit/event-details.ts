@@ -11,6 +11,7 @@ export interface DecisionDetails {
   readonly engineSafety?: boolean | undefined;
   readonly requireDigest?: boolean | undefined;
   readonly maxBytes?: number | undefined;
+  readonly minGuard?: string | undefined;
   readonly durationMs?: number | undefined;
   /** False: the decision is about a file and holds no data about a person, but for an actor that the host may have named. */
   readonly dataSubject?: boolean | undefined;
@@ -32,6 +33,14 @@ export interface RefusalDetails extends DecisionDetails {
   /** A digest in hex, or a number of bytes. */
   readonly expected?: string | undefined;
   readonly actual?: string | undefined;
+}
+
+/** What keeps an accepted model's bytes from changing. */
+export interface GuardDetails {
+  readonly guard?: string | undefined;
+  /** Why no better guard was had. */
+  readonly guardShortfall?: string | undefined;
+  readonly verityDigest?: string | undefined;
 }
 
 /** Something that was seen on a device while a seal stood on it. */
@@ -73,8 +82,9 @@ export interface EventDetails {
   readonly MalformedModelRejected: RefusalDetails;
   readonly ResourceLimitViolation: RefusalDetails;
   readonly ModelLoadFailed: RefusalDetails;
-  readonly ModelLoaded: DecisionDetails & DigestDetails & { readonly findings?: number | undefined };
+  readonly ModelLoaded: DecisionDetails & DigestDetails & GuardDetails & { readonly findings?: number | undefined };
   readonly ModelUnloaded: { readonly reason?: string | undefined };
+  readonly GuardBroken: { readonly guard: string; readonly minGuard?: string | undefined };
 
   readonly VramAllocated: { readonly requestedBytes: number; readonly availableBytes: number; readonly deviceUuid: string };
   /** The record's `reason` says why. */

@@ -30,7 +30,7 @@ type SpecOf<V, Mark extends string> =
 type Table = { readonly [T in AuditEventType]: EventSpec<SpecsOf<EventDetails[T]>> };
 
 const DECISION = {
-  root: "text?", strict: "flag?", engineSafety: "flag?", requireDigest: "flag?", maxBytes: "whole?", durationMs: "number?", dataSubject: "flag?",
+  root: "text?", strict: "flag?", engineSafety: "flag?", requireDigest: "flag?", maxBytes: "whole?", minGuard: "text?", durationMs: "number?", dataSubject: "flag?",
 } as const;
 const REFUSAL = { message: "text?", offset: "whole?", field: "text?", expected: "text?", actual: "text?", ...DECISION } as const;
 const SIGHTING = { observed: "text", deviceUuid: "text?", shardId: "text?" } as const;
@@ -45,8 +45,16 @@ const TABLE: Table = {
   ResourceLimitViolation: { severity: "HIGH", details: REFUSAL },
   /** An honest mistake, or a disk that failed. */
   ModelLoadFailed: { severity: "INFO", details: REFUSAL },
-  ModelLoaded: { severity: "INFO", details: { findings: "whole?", blake3: "text?", sha256By: "text?", blake3By: "text?", ...DECISION } },
+  ModelLoaded: {
+    severity: "INFO",
+    details: {
+      findings: "whole?", blake3: "text?", sha256By: "text?", blake3By: "text?",
+      guard: "text?", guardShortfall: "text?", verityDigest: "text?", ...DECISION,
+    },
+  },
   ModelUnloaded: { severity: "INFO", details: { reason: "text?" } },
+  /** Somebody asked to write to the file of a model that is in use: its bytes are guarded no longer. */
+  GuardBroken: { severity: "HIGH", details: { guard: "text", minGuard: "text?" } },
 
   VramAllocated: { severity: "INFO", details: { requestedBytes: "whole", availableBytes: "whole", deviceUuid: "text" } },
   VramAllocationFailed: { severity: "HIGH", details: { requestedBytes: "whole", availableBytes: "whole?", deviceUuid: "text?" } },

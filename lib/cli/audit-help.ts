@@ -53,7 +53,7 @@ Options
   --vkey KEY|FILE     the log's verifier keys; default: those in DIR, which whoever can write DIR can replace
   --witness KEY|FILE  keys of witnesses, all of whom must have cosigned the checkpoint
   --since FILE        an earlier checkpoint: the trail must continue it
-  --stream URL|FILE   check what arrived in a NATS JetStream (nats://…, tls://…), or in a file of records or syslog lines
+  --stream URL|FILE   check what arrived in a NATS JetStream (nats://…, tls://…), or a file of records or syslog lines
   --stream-name NAME  the stream on that server
   --origin ORIGIN     only this host's trail; needed beside DIR where several have arrived
   --creds FILE        NATS credentials. A user and password may also stand in the URL
