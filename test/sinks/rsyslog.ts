@@ -80,6 +80,11 @@ export class SyslogServer {
     await eventually(() => existsSync(join(this.folder, "pid")), "rsyslogd is ready");
   }
 
+  /** The system still takes messages for it, and it reads none of them. */
+  freeze(): void {
+    if (this.#child?.pid !== undefined) process.kill(-this.#child.pid, "SIGSTOP");
+  }
+
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;

@@ -74,6 +74,10 @@ describe("an outage", () => {
     for (let round = 0; round < 3; round += 1) {
       await Promise.all(Array.from({ length: 700 }, (_, i) => log.emit(loaded(`c-${round}-${i}`))));
       await sleep(50);
+      // What it gets from now on is taken by the system, read by nobody, and lost with it.
+      server.freeze();
+      await Promise.all(Array.from({ length: 20 }, (_, i) => log.emit(loaded(`f-${round}-${i}`))));
+      await sleep(100);
       await server.kill();
       await Promise.all(Array.from({ length: 700 }, (_, i) => log.emit(loaded(`d-${round}-${i}`))));
       await server.start();
