@@ -1,6 +1,6 @@
 /** model-loader: the gate in front of an inference host's models. */
 export { AuditLog } from "./audit/log.ts";
-export type { AuditLogOptions, AuditReceipt } from "./audit/log.ts";
+export type { AuditLogOptions, AuditReceipt, FloodLimits, RetentionPolicy } from "./audit/log.ts";
 export type { EventDetails } from "./audit/event-details.ts";
 export type { AuditEvent, AuditEventOf, AuditEventType, AuditOutcome, AuditPolicy, AuditTarget, DetailsOf } from "./audit/events.ts";
 export { fileSource } from "./audit/central/file-source.ts";
