@@ -12,6 +12,7 @@ export { GgufView } from "./gguf-view.ts";
 export type { Finding, MetadataType, MetadataValue, TensorInfo } from "./gguf-view.ts";
 export { ModelLoader } from "./loader.ts";
 export type { BytesReport, InspectReport } from "./loader.ts";
+export type { Implementations } from "./implementations.ts";
 export { Model } from "./model.ts";
 export { VERSION } from "./native.ts";
 export type { CallOptions, GgufLimits, JudgeOptions, LoaderOptions, ModelPath, Progress } from "./options.ts";

@@ -5,6 +5,7 @@ import type { Call } from "./call.ts";
 import { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
 import type { GgufView } from "./gguf-view.ts";
 import type { NativeFacts, NativeVerdict } from "./native.ts";
+import { proofDetails } from "./proof.ts";
 
 /** Where decisions are written, and what happens when they cannot be. */
 export interface Judge {
@@ -81,7 +82,7 @@ function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict, gguf:
       ggufVersion: gguf.version,
       ...(gguf.architecture === undefined ? {} : { architecture: gguf.architecture }),
     },
-    details: { findings: gguf.findingCount, ...circumstances(judge, call) },
+    details: { findings: gguf.findingCount, ...proofDetails(verdict), ...circumstances(judge, call) },
   };
 }
 

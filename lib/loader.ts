@@ -19,6 +19,8 @@ import { Slots } from "./slots.ts";
 /** What a buffer was found to be. */
 export interface BytesReport {
   readonly sha256: string;
+  /** BLAKE3 of the same bytes in lower-case hex: what `b3sum` says of them. */
+  readonly blake3: string;
   readonly sizeBytes: number;
   readonly digestExpected: boolean;
   readonly gguf: GgufView;
@@ -37,6 +39,8 @@ export interface InspectReport {
 interface Accepted extends NativeVerdict {
   readonly gguf: NativeGguf;
   readonly sha256: string;
+  /** Absent from an inspection. */
+  readonly blake3: string;
 }
 
 export class ModelLoader implements AsyncDisposable, Disposable {
@@ -97,10 +101,10 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     const sizeBytes = sizeOf(bytes);
     return this.#call("validateBytes", undefined, options, async (call) => {
       const verdict = await this.#accepted(call, () => judgeBytes(call, bytes, sizeBytes));
-      const { sha256 } = verdict;
+      const { sha256, blake3 } = verdict;
       const gguf = new GgufView(verdict.gguf);
       const auditError = await recordAcceptance(this.#options, call, verdict, gguf);
-      return { sha256, sizeBytes, digestExpected: call.options.sha256 !== undefined, gguf, auditError };
+      return { sha256, blake3, sizeBytes, digestExpected: call.options.sha256 !== undefined, gguf, auditError };
     });
   }
 
@@ -194,6 +198,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     const life = this.#life(call, verdict, held);
     const model = new Model(life, {
       sha256: verdict.sha256,
+      blake3: verdict.blake3,
       sizeBytes: verdict.facts?.sizeBytes ?? 0,
       digestExpected: call.options.sha256 !== undefined,
       gguf,

@@ -1,10 +1,13 @@
 /** A verified model: the open descriptor of the very file that was judged, and what was found in it. */
 import type { GgufView } from "./gguf-view.ts";
+import { IMPLEMENTATIONS } from "./implementations.ts";
+import type { Implementations } from "./implementations.ts";
 import type { ModelLife } from "./model-life.ts";
 
 /** What a model knows from the pass that verified it. */
 export interface ModelFacts {
   readonly sha256: string;
+  readonly blake3: string;
   readonly sizeBytes: number;
   readonly digestExpected: boolean;
   readonly gguf: GgufView;
@@ -14,6 +17,10 @@ export interface ModelFacts {
 export class Model implements AsyncDisposable, Disposable {
   /** SHA-256 of the whole file in lower-case hex, computed from the bytes that were judged. */
   readonly sha256: string;
+  /** BLAKE3 of the same bytes in lower-case hex: what `b3sum` says of the file. */
+  readonly blake3: string;
+  /** The instructions that computed the digests. */
+  readonly implementations: Implementations;
   readonly sizeBytes: number;
   /** True when the caller had promised a digest, and it was this one. */
   readonly digestExpected: boolean;
@@ -26,6 +33,8 @@ export class Model implements AsyncDisposable, Disposable {
   constructor(life: ModelLife, facts: ModelFacts) {
     this.#life = life;
     this.sha256 = facts.sha256;
+    this.blake3 = facts.blake3;
+    this.implementations = IMPLEMENTATIONS;
     this.sizeBytes = facts.sizeBytes;
     this.digestExpected = facts.digestExpected;
     this.gguf = facts.gguf;

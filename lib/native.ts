@@ -116,6 +116,7 @@ export interface NativeVerdict {
   readonly gguf?: NativeGguf;
   readonly facts?: NativeFacts;
   readonly sha256?: string;
+  readonly blake3?: string;
 }
 
 export interface NativeControl {
@@ -145,7 +146,7 @@ export interface NativeLock {
 export interface Native {
   version(): string;
   /** What this build runs on and with. */
-  about(): { readonly supported: boolean; readonly sha256: string };
+  about(): { readonly supported: boolean; readonly sha256: string; readonly sha256Lanes: string; readonly blake3: string };
   /** Opens the folder that every path must stay beneath. */
   openRoot(path: Uint8Array): { readonly root?: NativeRoot; readonly refusal?: NativeRefusal };
   newControl(): NativeControl;

@@ -4,6 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
 import { tinyModel } from "../fixtures/models.mjs";
+import { blake3Hex } from "../support/blake3.ts";
 import { string, u32, writeGguf } from "../fixtures/gguf-writer.mjs";
 import { cli, folder, line, lines, shell } from "./support.ts";
 
@@ -37,7 +38,7 @@ describe("a good model", () => {
     const { code, stdout, stderr } = await cli(["verify", "--json", "good.gguf"], home);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(line(stdout)).toEqual({
-      path: "good.gguf", ok: true, sha256: GOOD_SHA256, sizeBytes: GOOD.length, digestExpected: false,
+      path: "good.gguf", ok: true, sha256: GOOD_SHA256, blake3: blake3Hex(GOOD), sizeBytes: GOOD.length, digestExpected: false,
       gguf: { version: 3, tensorCount: 21, metadataCount: 20, alignment: 32, architecture: "llama" },
       findings: [], findingCount: 0,
     });

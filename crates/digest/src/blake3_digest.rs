@@ -30,3 +30,33 @@ impl fmt::Debug for Blake3Digest {
         write!(f, "Blake3Digest({self})")
     }
 }
+
+/// The name of the code path that BLAKE3 takes on this CPU: the same tests as the blake3 crate's.
+pub fn blake3_implementation() -> &'static str {
+    widest_vectors()
+}
+
+#[cfg(target_arch = "x86_64")]
+fn widest_vectors() -> &'static str {
+    match () {
+        () if is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512vl") => {
+            "x86 AVX-512"
+        }
+        () if is_x86_feature_detected!("avx2") => "x86 AVX2",
+        () if is_x86_feature_detected!("sse4.1") => "x86 SSE4.1",
+        () => "x86 SSE2",
+    }
+}
+
+#[cfg(all(target_arch = "aarch64", target_endian = "little"))]
+fn widest_vectors() -> &'static str {
+    "ARMv8 NEON"
+}
+
+#[cfg(not(any(
+    target_arch = "x86_64",
+    all(target_arch = "aarch64", target_endian = "little")
+)))]
+fn widest_vectors() -> &'static str {
+    "portable"
+}

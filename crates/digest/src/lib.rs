@@ -9,7 +9,7 @@ mod sha256;
 mod sha256_digest;
 mod tiling;
 
-pub use blake3_digest::Blake3Digest;
+pub use blake3_digest::{Blake3Digest, blake3_implementation};
 pub use lanes::{Lanes, Sha256Stream};
 pub use sha256::{Sha256, sha256_implementation};
 pub use sha256_digest::{BadDigest, Sha256Digest};

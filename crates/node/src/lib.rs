@@ -41,6 +41,10 @@ pub struct About {
     pub supported: bool,
     /// The SHA-256 implementation that this processor gets.
     pub sha256: &'static str,
+    /// The SHA-256 implementation of several files at once.
+    pub sha256_lanes: &'static str,
+    /// The BLAKE3 implementation that this processor gets.
+    pub blake3: &'static str,
 }
 
 /// What this build runs on and with.
@@ -49,6 +53,8 @@ pub fn about() -> About {
     About {
         supported: cfg!(target_os = "linux"),
         sha256: digest::sha256_implementation(),
+        sha256_lanes: digest::Lanes::detect().implementation(),
+        blake3: digest::blake3_implementation(),
     }
 }
 

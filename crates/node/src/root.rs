@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::{Env, Error, Object, Result};
 use napi_derive::napi;
-use verify::{Ask, Root};
+use verify::{Ask, Proving, Root};
 
 use crate::control::NativeControl;
 use crate::policy::Policy;
@@ -103,5 +103,6 @@ fn whole_file(path: &[u8], ask: FileAsk) -> Result<Ask> {
             .max_bytes
             .map_or(u64::MAX, |bytes| u64::try_from(bytes).unwrap_or(0)),
         policy: ask.policy.into(),
+        proving: Proving::default(),
     })
 }

@@ -15,6 +15,7 @@ pub(crate) struct Verdict {
     pub gguf: Option<NativeGguf>,
     pub facts: Option<Facts>,
     pub sha256: Option<String>,
+    pub blake3: Option<String>,
 }
 
 impl Held for Verdict {
@@ -87,6 +88,7 @@ impl From<verify::Verified> for Verdict {
             gguf: Some(NativeGguf::new(verified.header())),
             facts: Some(verified.facts().into()),
             sha256: Some(verified.sha256().to_string()),
+            blake3: verified.tiles().map(|tiles| tiles.root().to_string()),
             model: Some(NativeModel::new(verified)),
             refusal: None,
         }
@@ -98,6 +100,7 @@ impl From<verify::VerifiedBytes> for Verdict {
         Self {
             gguf: Some(NativeGguf::new(verified.header())),
             sha256: Some(verified.sha256().to_string()),
+            blake3: Some(verified.blake3().to_string()),
             ..Self::default()
         }
     }

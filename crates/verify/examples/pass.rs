@@ -7,7 +7,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
-use verify::{Ask, Control, Refusal, Root, Verified};
+use verify::{Ask, Control, Proving, Refusal, Root, Verified};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut words = std::env::args_os().skip(1);
@@ -24,6 +24,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         expected: expected.transpose()?,
         bytes_max: u64::MAX,
         policy: gguf::Policy::default(),
+        proving: Proving::default(),
     };
     let started = Instant::now();
     let answer = verify::load(&root, &ask, &Control::new());

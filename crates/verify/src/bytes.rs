@@ -7,8 +7,9 @@ use crate::control::lock;
 use crate::judge::{Judge, Proof, guarded};
 use crate::pass::{self, TUNING, Tuning};
 use crate::ring::{Claim, Failure, Ring};
+use crate::tiles::Tiler;
 use crate::{Code, Control, Refusal};
-use digest::{Sha256Digest, sha256_implementation};
+use digest::{Blake3Digest, Sha256Digest, sha256_implementation};
 use gguf::{Header, Policy};
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -19,6 +20,7 @@ use std::time::Instant;
 #[derive(Debug)]
 pub struct VerifiedBytes {
     proof: Proof,
+    blake3: Blake3Digest,
     size: u64,
     digest_expected: bool,
     seconds: f64,
@@ -28,6 +30,11 @@ impl VerifiedBytes {
     /// The digest of all bytes.
     pub fn sha256(&self) -> Sha256Digest {
         self.proof.sha256
+    }
+
+    /// The BLAKE3 digest of all bytes.
+    pub fn blake3(&self) -> Blake3Digest {
+        self.blake3
     }
 
     /// How many bytes there were.
@@ -99,6 +106,7 @@ impl BytesPass {
             control: control.clone(),
             judge: Judge::new(total, expected, policy),
             total,
+            block_bytes: tuning.block_bytes,
         };
         let judging = Builder::new()
             .name("model-judge".to_owned())
@@ -207,16 +215,23 @@ struct Task {
     control: Control,
     judge: Judge,
     total: u64,
+    block_bytes: usize,
 }
 
 impl Task {
     fn run(mut self) -> Result<VerifiedBytes, Refusal> {
         guarded(move || {
             let started = Instant::now();
-            pass::drive(&self.ring, &self.control, &mut [&mut self.judge])?;
+            let mut tiler = Tiler::start(self.total, self.block_bytes);
+            pass::drive(
+                &self.ring,
+                &self.control,
+                &mut [&mut tiler, &mut self.judge],
+            )?;
             let digest_expected = self.judge.expects_digest();
             Ok(VerifiedBytes {
                 proof: self.judge.hashed().verdict()?,
+                blake3: tiler.finish()?.root(),
                 size: self.total,
                 digest_expected,
                 seconds: started.elapsed().as_secs_f64(),

@@ -3,7 +3,7 @@
 use crate::block::Block;
 use crate::pass::Consumer;
 use crate::ring::Failure;
-use crate::{Code, FileFacts, Refusal};
+use crate::{Code, FileFacts, Refusal, Tiles};
 use digest::{Sha256, Sha256Digest};
 use gguf::{Header, Policy, Scanner};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -58,6 +58,7 @@ pub(crate) struct Hashed {
 pub(crate) struct Proof {
     pub(crate) sha256: Sha256Digest,
     pub(crate) header: Arc<Header>,
+    pub(crate) tiles: Option<Tiles>,
 }
 
 impl Hashed {
@@ -74,6 +75,7 @@ impl Hashed {
         Ok(Proof {
             sha256,
             header: Arc::new(header),
+            tiles: None,
         })
     }
 }

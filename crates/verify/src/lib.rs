@@ -5,7 +5,7 @@
 //! parsed and what a [`Consumer`] sees are the same private bytes.
 //!
 //! ```
-//! use verify::{Ask, Control, Root, load};
+//! use verify::{Ask, Control, Proving, Root, load};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # if !cfg!(target_os = "linux") { return Ok(()); }
@@ -16,6 +16,7 @@
 //!         expected: None,
 //!         bytes_max: 100_000_000_000,
 //!         policy: gguf::Policy::default(),
+//!         proving: Proving::default(),
 //!     };
 //!     load(&root, &ask, &Control::new()).unwrap_err().code.as_str()
 //! };
@@ -46,6 +47,7 @@ mod platform;
 mod reader;
 mod refusal;
 mod ring;
+mod tiles;
 
 pub use block::Block;
 pub use bytes::{BytesPass, VerifiedBytes};
@@ -54,6 +56,7 @@ pub use contain::{Resolver, Root};
 pub use control::Control;
 pub use facts::FileFacts;
 pub use inspect::{Inspected, inspect};
-pub use load::{Ask, Verified, load, load_into};
+pub use load::{Ask, Proving, Verified, load, load_into};
 pub use pass::Consumer;
 pub use refusal::Refusal;
+pub use tiles::Tiles;

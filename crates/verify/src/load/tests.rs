@@ -1,6 +1,6 @@
 //! Sources that no real file can be made into on demand: slow, broken, stingy, panicking.
 
-use super::{Ask, prove};
+use super::{Ask, Proving, prove};
 use crate::judge::{Proof, guarded};
 use crate::pass::{Consumer, Tuning};
 use crate::platform::Fault;
@@ -105,6 +105,7 @@ fn ask() -> Ask {
         expected: None,
         bytes_max: u64::MAX,
         policy: gguf::Policy::default(),
+        proving: Proving::default(),
     }
 }
 

@@ -9,7 +9,7 @@ use digest::Sha256Digest;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
-use verify::{Ask, Code, Control, Refusal, Root, Verified};
+use verify::{Ask, Code, Control, Proving, Refusal, Root, Verified};
 
 /// A folder of one test, removed with all that is in it.
 pub(crate) struct Folder(PathBuf);
@@ -100,6 +100,7 @@ pub(crate) fn ask(path: impl AsRef<[u8]>) -> Ask {
         expected: None,
         bytes_max: u64::MAX,
         policy: gguf::Policy::default(),
+        proving: Proving::default(),
     }
 }
 
