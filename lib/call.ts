@@ -39,6 +39,8 @@ export class Call {
     const { judge, sha256 } = this.options;
     return {
       policy: judge.policy,
+      minGuard: judge.minGuard,
+      ...(judge.guard === "auto" ? {} : { guard: judge.guard }),
       ...(sha256 === undefined ? {} : { sha256 }),
       ...(judge.maxBytes === undefined ? {} : { maxBytes: judge.maxBytes }),
     };

@@ -41,6 +41,7 @@ export type ModelLoadErrorCode =
   | "NOT_REGULAR_FILE"
   | "IO"
   | "ABORTED"
+  | "GUARD_UNAVAILABLE"
   | "AUDIT_UNAVAILABLE"
   | "PLATFORM_UNSUPPORTED"
   | "INTERNAL";
@@ -87,6 +88,8 @@ export const REFUSAL_CODES: Readonly<Record<ModelLoadErrorCode, CodeFacts>> = {
   NOT_REGULAR_FILE: info(),
   IO: info(true),
   ABORTED: info(true),
+  /** Whoever holds the file open for writing can bring this about: it is no mere mistake. */
+  GUARD_UNAVAILABLE: { event: "ModelLoadFailed", severity: "HIGH", retriable: false },
   AUDIT_UNAVAILABLE: { event: "ModelLoadFailed", severity: "CRITICAL", retriable: true },
   PLATFORM_UNSUPPORTED: info(),
   INTERNAL: info(),

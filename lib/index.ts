@@ -10,6 +10,7 @@ export { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
 export type { CodeFacts, ModelLoadErrorCode, RefusalEvent, Severity } from "./errors.ts";
 export { GgufView } from "./gguf-view.ts";
 export type { Finding, MetadataType, MetadataValue, TensorInfo } from "./gguf-view.ts";
+export type { GuardName } from "./guard.ts";
 export { ModelLoader } from "./loader.ts";
 export type { BytesReport, InspectReport } from "./loader.ts";
 export type { Implementations } from "./implementations.ts";

@@ -5,6 +5,7 @@ import type { Call } from "./call.ts";
 import { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
 import type { GgufView } from "./gguf-view.ts";
 import type { NativeFacts, NativeVerdict } from "./native.ts";
+import { guardDetails } from "./guard.ts";
 import { proofDetails } from "./proof.ts";
 
 /** Where decisions are written, and what happens when they cannot be. */
@@ -50,6 +51,18 @@ export function unloadedEvent(call: Call, verdict: NativeVerdict): Omit<AuditEve
   };
 }
 
+/** The record of a guard that broke while the model was in use. */
+export function guardBrokenEvent(call: Call, verdict: NativeVerdict): AuditEvent {
+  return {
+    ...envelope(call),
+    type: "GuardBroken",
+    action: "model.guard",
+    outcome: "info",
+    target: target(call, verdict.facts, verdict.sha256),
+    details: { guard: "pinned", minGuard: call.options.judge.minGuard },
+  };
+}
+
 function auditUnavailable(failure: Error): ModelLoadError {
   const message = "the model is good, but its load could not be recorded, and an unrecorded load must not happen; " +
     'mend the audit folder, or open the loader with onAuditFailure: "continue"';
@@ -82,19 +95,20 @@ function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict, gguf:
       ggufVersion: gguf.version,
       ...(gguf.architecture === undefined ? {} : { architecture: gguf.architecture }),
     },
-    details: { findings: gguf.findingCount, ...proofDetails(verdict), ...circumstances(judge, call) },
+    details: { findings: gguf.findingCount, ...proofDetails(verdict), ...guardDetails(verdict), ...circumstances(judge, call) },
   };
 }
 
 /** The policy that the decision was made under, without which a record does not say what was promised, and the time it took. */
 function circumstances(judge: Judge, call: Call): NonNullable<AuditEvent["details"]> {
-  const { policy, requireDigest, maxBytes } = call.options.judge;
+  const { policy, requireDigest, maxBytes, minGuard } = call.options.judge;
   return {
     root: judge.rootPath,
     strict: policy.strict,
     engineSafety: policy.engineSafety,
     requireDigest,
     maxBytes,
+    minGuard,
     durationMs: Math.round(call.seconds * 1e6) / 1e3,
   };
 }

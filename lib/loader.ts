@@ -5,7 +5,7 @@ import { Call } from "./call.ts";
 import { ModelLoadError, refusalCode } from "./errors.ts";
 import type { ModelLoadErrorCode } from "./errors.ts";
 import { GgufView } from "./gguf-view.ts";
-import { recordAcceptance, recordRefusal, unloadedEvent } from "./judgement.ts";
+import { guardBrokenEvent, recordAcceptance, recordRefusal, unloadedEvent } from "./judgement.ts";
 import { loaderMetrics, NO_METRICS } from "./metrics.ts";
 import type { Action, LoaderMetrics } from "./metrics.ts";
 import { Model } from "./model.ts";
@@ -203,6 +203,8 @@ export class ModelLoader implements AsyncDisposable, Disposable {
       digestExpected: call.options.sha256 !== undefined,
       gguf,
       auditError,
+      guardShortfall: verdict.guardShortfall,
+      verityDigest: verdict.verityDigest,
     });
     this.#dropped.register(model, life);
     return model;
@@ -214,6 +216,8 @@ export class ModelLoader implements AsyncDisposable, Disposable {
       audit,
       onAuditFailure,
       event: unloadedEvent(call, verdict),
+      guardBroken: guardBrokenEvent(call, verdict),
+      onBreak: () => { this.#metrics.guardBroke(); },
       onEnd: (ended) => {
         this.#lives.delete(ended);
         this.#metrics.modelClosed();

@@ -20,6 +20,7 @@ export interface LoaderMetrics {
   ended(): void;
   modelOpened(): void;
   modelClosed(): void;
+  guardBroke(): void;
 }
 
 /** Counts nothing: for a loader that was given no registry. */
@@ -29,6 +30,7 @@ export const NO_METRICS: LoaderMetrics = {
   ended: () => undefined,
   modelOpened: () => undefined,
   modelClosed: () => undefined,
+  guardBroke: () => undefined,
 };
 
 /** The loader's metrics in `registry`, made there by the first loader and shared by the next ones. */
@@ -42,6 +44,8 @@ export function loaderMetrics(registry: Registry): LoaderMetrics {
     new Gauge({ name, help: "Calls that are being judged or wait for a slot.", registers: [] }));
   const open = own(registry, "model_loader_models_open", (name) =>
     new Gauge({ name, help: "Verified models whose descriptor is held.", registers: [] }));
+  const breaks = own(registry, "model_loader_guard_breaks_total", (name) =>
+    new Counter({ name, help: "Models whose file somebody asked to write to while they were in use.", registers: [] }));
   return {
     decided(action, code, took, read) {
       decisions.inc({ action, code });
@@ -52,6 +56,7 @@ export function loaderMetrics(registry: Registry): LoaderMetrics {
     ended: () => { running.dec(); },
     modelOpened: () => { open.inc(); },
     modelClosed: () => { open.dec(); },
+    guardBroke: () => { breaks.inc(); },
   };
 }
 

@@ -1,6 +1,7 @@
 /** The life of one verified model from its hand-over to its end: owns the descriptor and records the unloading once. */
 import type { AuditEvent } from "./audit/events.ts";
 import type { AuditLog } from "./audit/log.ts";
+import { GuardWatch } from "./guard-watch.ts";
 import type { NativeModel } from "./native.ts";
 
 /** Why a model's life ended. */
@@ -12,12 +13,17 @@ export interface LifeContext {
   readonly onAuditFailure: "refuse" | "continue";
   /** The unloading's record, less its reason. */
   readonly event: Omit<AuditEvent, "details">;
+  /** The record of a guard that breaks. */
+  readonly guardBroken: AuditEvent;
+  /** Called once, when the guard breaks. */
+  readonly onBreak: () => void;
   /** Called once, after the descriptor is closed. */
   readonly onEnd: (life: ModelLife) => void;
 }
 
 export class ModelLife {
   readonly fd: number;
+  readonly guard: GuardWatch;
   readonly #native: NativeModel;
   readonly #context: LifeContext;
   #ended = false;
@@ -26,6 +32,7 @@ export class ModelLife {
     this.#native = held;
     this.#context = context;
     this.fd = held.fd();
+    this.guard = new GuardWatch(held, () => { this.#guardBroke(); });
   }
 
   get ended(): boolean {
@@ -50,9 +57,17 @@ export class ModelLife {
     }
   }
 
+  /** Whoever uses the model hears of it by the signal; the audit log counts and logs what it cannot record. */
+  #guardBroke(): void {
+    const { audit, guardBroken, onBreak } = this.#context;
+    onBreak();
+    audit?.emit(guardBroken).catch(() => undefined);
+  }
+
   #close(): boolean {
     if (this.#ended) return false;
     this.#ended = true;
+    this.guard.end();
     this.#native.close();
     this.#context.onEnd(this);
     return true;

@@ -1,5 +1,6 @@
 /** A verified model: the open descriptor of the very file that was judged, and what was found in it. */
 import type { GgufView } from "./gguf-view.ts";
+import type { GuardName } from "./guard.ts";
 import { IMPLEMENTATIONS } from "./implementations.ts";
 import type { Implementations } from "./implementations.ts";
 import type { ModelLife } from "./model-life.ts";
@@ -12,6 +13,8 @@ export interface ModelFacts {
   readonly digestExpected: boolean;
   readonly gguf: GgufView;
   readonly auditError: Error | undefined;
+  readonly guardShortfall: string | undefined;
+  readonly verityDigest: string | undefined;
 }
 
 export class Model implements AsyncDisposable, Disposable {
@@ -27,6 +30,10 @@ export class Model implements AsyncDisposable, Disposable {
   readonly gguf: GgufView;
   /** Set only under `onAuditFailure: "continue"`: why this load is not in the trail. */
   readonly auditError: Error | undefined;
+  /** Why the guard is no better one, of those that were tried: which file system, which error. */
+  readonly guardShortfall: string | undefined;
+  /** The file's own digest under fs-verity, as `sha256:HEX`. */
+  readonly verityDigest: string | undefined;
   readonly #life: ModelLife;
 
   /** @internal Made by the loader alone, from a verdict. */
@@ -39,6 +46,24 @@ export class Model implements AsyncDisposable, Disposable {
     this.digestExpected = facts.digestExpected;
     this.gguf = facts.gguf;
     this.auditError = facts.auditError;
+    this.guardShortfall = facts.guardShortfall;
+    this.verityDigest = facts.verityDigest;
+  }
+
+  /** What keeps the bytes from changing, looked at now; a broken lease leaves `pinned`. After disposal, as it was then. */
+  get guard(): GuardName {
+    return this.#life.guard.look();
+  }
+
+  /** True once somebody asked to write to a file that was handed over as `leased`. */
+  get guardBroken(): boolean {
+    this.#life.guard.look();
+    return this.guardSignal.aborted;
+  }
+
+  /** Aborts with an Error of code GUARD_BROKEN when the guard breaks, a second later at most. */
+  get guardSignal(): AbortSignal {
+    return this.#life.guard.signal;
   }
 
   /** A path that opens the verified file itself, whatever has become of its name. Valid in this process until disposal. */

@@ -5,6 +5,7 @@
  * environment: a variable that names a library to load would be a way around the gate.
  */
 import { createRequire } from "node:module";
+import type { GuardName } from "./guard.ts";
 
 export interface NativePolicy {
   readonly strict: boolean;
@@ -28,6 +29,8 @@ export interface NativeLimits {
 export interface NativeAsk {
   readonly sha256?: string;
   readonly maxBytes?: number;
+  readonly guard?: GuardName;
+  readonly minGuard?: GuardName;
   readonly policy: NativePolicy;
 }
 
@@ -106,6 +109,10 @@ export interface NativeGguf {
 
 export interface NativeModel {
   fd(): number;
+  /** What guards the bytes now. */
+  guard(): GuardName;
+  /** Whether they were guarded better when they were handed over. */
+  guardBroken(): boolean;
   /** Closes the descriptor; a second call does nothing. */
   close(): void;
 }
@@ -117,6 +124,10 @@ export interface NativeVerdict {
   readonly facts?: NativeFacts;
   readonly sha256?: string;
   readonly blake3?: string;
+  /** Why the guard is no better one. */
+  readonly guardShortfall?: string;
+  /** The file's own digest under fs-verity. */
+  readonly verityDigest?: string;
 }
 
 export interface NativeControl {

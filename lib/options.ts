@@ -3,6 +3,8 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Registry } from "prom-client";
 import type { AuditLog } from "./audit/log.ts";
+import { GUARDS } from "./guard.ts";
+import type { GuardName } from "./guard.ts";
 import type { NativeLimits, NativePolicy } from "./native.ts";
 
 /** Parser limits; absent ones keep their default (README, "Limits"). Counts and bytes are whole numbers. */
@@ -34,6 +36,13 @@ export interface JudgeOptions {
   readonly requireDigest?: boolean | undefined;
   /** Refuse larger files before reading them. Default: no limit. */
   readonly maxBytes?: number | undefined;
+  /**
+   * The best guard to try (README, "Guards"). Default "auto": fs-verity where it is on, else a lease, else "pinned".
+   * "sealed" copies the model into memory; "pinned" takes no lease.
+   */
+  readonly guard?: "auto" | GuardName | undefined;
+  /** Refuse with GUARD_UNAVAILABLE where a lesser guard is all there is. Default "pinned". */
+  readonly minGuard?: GuardName | undefined;
 }
 
 export interface LoaderOptions extends JudgeOptions {
@@ -88,6 +97,8 @@ export interface ParsedJudge {
   readonly policy: NativePolicy;
   readonly requireDigest: boolean;
   readonly maxBytes: number | undefined;
+  readonly guard: "auto" | GuardName;
+  readonly minGuard: GuardName;
 }
 
 export interface ParsedCall {
@@ -105,9 +116,11 @@ const CONCURRENCY_MAX = 64;
 
 const LOADER_NAMES = new Set([
   "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", "strict", "engineSafety", "requireDigest", "maxBytes",
+  "guard", "minGuard",
 ]);
 const CALL_NAMES = new Set([
   "sha256", "actor", "correlationId", "traceId", "signal", "onProgress", "strict", "engineSafety", "requireDigest", "maxBytes",
+  "guard", "minGuard",
 ]);
 const LIMIT_NAMES = [
   "headerBytes", "metadataPairs", "tensors", "arrayElements", "stringBytes", "chatTemplateBytes", "keyBytes", "alignment", "indexBytes",
@@ -118,7 +131,7 @@ type Bag = Readonly<Record<string, unknown>>;
 /** @throws TypeError that names the option; nothing was opened. */
 export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
   const bag = bagOf(given, "ModelLoader.open", LOADER_NAMES);
-  const judge = { policy: { strict: false, engineSafety: true, limits: limitsOf(bag["limits"]) }, requireDigest: false, maxBytes: undefined };
+  const judge = { policy: { strict: false, engineSafety: true, limits: limitsOf(bag["limits"]) }, requireDigest: false, maxBytes: undefined, guard: "auto", minGuard: "pinned" } as const;
   const root = folderBytes(bag["root"]);
   return {
     root,
@@ -182,6 +195,8 @@ function judgeOf(bag: Bag, defaults: ParsedJudge): ParsedJudge {
     },
     requireDigest: optional(bag["requireDigest"], "requireDigest", "boolean") ?? defaults.requireDigest,
     maxBytes: optionalWhole(bag["maxBytes"], "maxBytes") ?? defaults.maxBytes,
+    guard: oneOf(bag["guard"] ?? defaults.guard, "guard", ["auto", ...GUARDS]),
+    minGuard: oneOf(bag["minGuard"] ?? defaults.minGuard, "minGuard", GUARDS),
   };
 }
 

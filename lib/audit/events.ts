@@ -11,6 +11,7 @@ export type AuditEventType =
   | "ModelLoadFailed"
   | "ModelLoaded"
   | "ModelUnloaded"
+  | "GuardBroken"
   | "AuditOpened"
   | "AuditClosed"
   | "AuditRotated"
@@ -34,6 +35,8 @@ export const EVENT_SEVERITIES: Readonly<Record<AuditEventType, Severity>> = {
   ModelLoadFailed: "INFO",
   ModelLoaded: "INFO",
   ModelUnloaded: "INFO",
+  /** Somebody asked to write to the file of a model that is in use: its bytes are guarded no longer. */
+  GuardBroken: "HIGH",
   /** The life of the trail itself. */
   AuditOpened: "INFO",
   AuditClosed: "INFO",

@@ -1,5 +1,7 @@
 /** Arguments from a shell, parsed once: what leaves this file is known by name and complete. */
 import { parseArgs } from "node:util";
+import { GUARDS } from "../guard.ts";
+import type { GuardName } from "../guard.ts";
 import type { BytePath } from "./byte-path.ts";
 import { rawArguments } from "./raw-arguments.ts";
 import { didYouMean } from "./suggest.ts";
@@ -100,4 +102,11 @@ export function wholeNumber(text: string | undefined, option: string): number | 
 export function digest(text: string | undefined, option: string): string | undefined {
   if (text === undefined || /^[0-9a-f]{64}$/iu.test(text)) return text?.toLowerCase();
   throw new UsageError(`--${option} must be 64 hex digits, and ${visible(text, 80)} has ${text.length} characters.`);
+}
+
+/** The name of a guard. */
+export function guardName(text: string | undefined, option: string): GuardName | undefined {
+  const known = GUARDS.find((name) => name === text);
+  if (text === undefined || known !== undefined) return known;
+  throw new UsageError(`--${option} must be one of ${GUARDS.join(", ")}, not ${visible(text, 40)}.`);
 }

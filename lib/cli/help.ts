@@ -45,6 +45,8 @@ Options
   --actor TEXT         who asks; recorded
   --correlation-id ID  ties the records to a request; recorded
   --max-bytes N        refuse larger files before reading them
+  --min-guard NAME     refuse what can only be guarded less against changes while it is in use: pinned (default),
+                       leased, sealed or fs-verity
   --strict             refuse also what breaks the format's text but no engine
   --no-engine-safety   accept well-formed files that are known to crash an engine
   --json               one JSON object a line on standard output; text for people goes to standard error

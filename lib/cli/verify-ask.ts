@@ -1,6 +1,6 @@
 /** What a `verify` command line asks for. */
 import type { CallOptions, JudgeOptions } from "../options.ts";
-import { digest, parseCommand, UsageError, wholeNumber } from "./args.ts";
+import { digest, guardName, parseCommand, UsageError, wholeNumber } from "./args.ts";
 import type { BytePath } from "./byte-path.ts";
 import { requireOneFile } from "./jobs.ts";
 
@@ -15,7 +15,7 @@ export interface Ask {
 
 export const VERIFY_GRAMMAR = {
   flags: ["strict", "no-engine-safety", "require-digest", "json"],
-  options: ["root", "sha256", "audit", "max-bytes", "actor", "correlation-id"],
+  options: ["root", "sha256", "audit", "max-bytes", "min-guard", "actor", "correlation-id"],
 } as const;
 
 /** @throws UsageError */
@@ -31,6 +31,7 @@ export function parseVerify(args: readonly string[]): Ask {
       strict: flags.has("strict"),
       engineSafety: !flags.has("no-engine-safety"),
       requireDigest: flags.has("require-digest"),
+      minGuard: guardName(options.get("min-guard"), "min-guard"),
       maxBytes: wholeNumber(options.get("max-bytes"), "max-bytes"),
     },
     call: { sha256, actor: options.get("actor"), correlationId: options.get("correlation-id") },

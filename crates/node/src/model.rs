@@ -23,17 +23,30 @@ impl NativeModel {
             verified: Some(verified),
         }
     }
+
+    fn open(&self) -> Result<&Verified> {
+        let verified = self.verified.as_ref();
+        verified.ok_or_else(|| Error::from_reason("the model was closed"))
+    }
 }
 
 #[napi]
 impl NativeModel {
     #[napi]
     pub fn fd(&self) -> Result<i32> {
-        let verified = self
-            .verified
-            .as_ref()
-            .ok_or_else(|| Error::from_reason("the model was closed"))?;
-        Ok(verified.as_fd().as_raw_fd())
+        Ok(self.open()?.as_fd().as_raw_fd())
+    }
+
+    /// What guards the bytes now; a look of a microsecond.
+    #[napi]
+    pub fn guard(&self) -> Result<&'static str> {
+        Ok(self.open()?.guard().as_str())
+    }
+
+    /// Whether they were guarded better before.
+    #[napi]
+    pub fn guard_broken(&self) -> Result<bool> {
+        Ok(self.open()?.guard_broken())
     }
 
     /// Closes the descriptor; a second call does nothing.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::{Env, Error, Object, Result};
 use napi_derive::napi;
-use verify::{Ask, Proving, Root};
+use verify::{Ask, Guard, Guarding, Proving, Root};
 
 use crate::control::NativeControl;
 use crate::policy::Policy;
@@ -45,6 +45,9 @@ pub(crate) fn open(path: &[u8]) -> Opened {
 pub struct FileAsk {
     pub sha256: Option<String>,
     pub max_bytes: Option<i64>,
+    /// The best guard to try, and the least to accept.
+    pub guard: Option<String>,
+    pub min_guard: Option<String>,
     pub policy: Policy,
 }
 
@@ -104,5 +107,17 @@ fn whole_file(path: &[u8], ask: FileAsk) -> Result<Ask> {
             .map_or(u64::MAX, |bytes| u64::try_from(bytes).unwrap_or(0)),
         policy: ask.policy.into(),
         proving: Proving::default(),
+        guarding: guarding(ask.guard.as_deref(), ask.min_guard.as_deref())?,
     })
+}
+
+fn guarding(best: Option<&str>, least: Option<&str>) -> Result<Guarding> {
+    Ok(Guarding {
+        best: best.map(guard_named).transpose()?,
+        least: least.map_or(Ok(Guard::Pinned), guard_named)?,
+    })
+}
+
+fn guard_named(name: &str) -> Result<Guard> {
+    Guard::from_name(name).ok_or_else(|| Error::from_reason("a guard of no known name"))
 }

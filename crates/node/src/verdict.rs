@@ -16,6 +16,10 @@ pub(crate) struct Verdict {
     pub facts: Option<Facts>,
     pub sha256: Option<String>,
     pub blake3: Option<String>,
+    /// Why the guard is no better one.
+    pub guard_shortfall: Option<String>,
+    /// The file's own digest under fs-verity.
+    pub verity_digest: Option<String>,
 }
 
 impl Held for Verdict {
@@ -89,6 +93,8 @@ impl From<verify::Verified> for Verdict {
             facts: Some(verified.facts().into()),
             sha256: Some(verified.sha256().to_string()),
             blake3: verified.tiles().map(|tiles| tiles.root().to_string()),
+            guard_shortfall: verified.guard_shortfall(),
+            verity_digest: verified.verity_digest(),
             model: Some(NativeModel::new(verified)),
             refusal: None,
         }

@@ -25,6 +25,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         bytes_max: u64::MAX,
         policy: gguf::Policy::default(),
         proving: Proving::default(),
+        guarding: verify::Guarding::default(),
     };
     let started = Instant::now();
     let answer = verify::load(&root, &ask, &Control::new());

@@ -21,6 +21,8 @@ pub enum Code {
     Io,
     /// The bytes do not have the expected digest.
     DigestMismatch,
+    /// The guard that was demanded cannot be had.
+    GuardUnavailable,
     /// This platform is not supported: no promise would hold here.
     PlatformUnsupported,
     /// A fault of this library, caught at its boundary.
@@ -42,6 +44,7 @@ impl Code {
             Self::Aborted => "ABORTED",
             Self::Io => "IO",
             Self::DigestMismatch => "DIGEST_MISMATCH",
+            Self::GuardUnavailable => "GUARD_UNAVAILABLE",
             Self::PlatformUnsupported => "PLATFORM_UNSUPPORTED",
             Self::Internal => "INTERNAL",
             Self::Gguf(code) => code.as_str(),

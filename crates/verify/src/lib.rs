@@ -5,7 +5,7 @@
 //! parsed and what a [`Consumer`] sees are the same private bytes.
 //!
 //! ```
-//! use verify::{Ask, Control, Proving, Root, load};
+//! use verify::{Ask, Control, Guarding, Proving, Root, load};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # if !cfg!(target_os = "linux") { return Ok(()); }
@@ -17,6 +17,7 @@
 //!         bytes_max: 100_000_000_000,
 //!         policy: gguf::Policy::default(),
 //!         proving: Proving::default(),
+//!         guarding: Guarding::default(),
 //!     };
 //!     load(&root, &ask, &Control::new()).unwrap_err().code.as_str()
 //! };
@@ -27,7 +28,7 @@
 //! # }
 //! ```
 
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 #![allow(
     clippy::result_large_err,
     reason = "a refusal is built once a load and is what the caller came for; a box would only hide its fields"
@@ -39,6 +40,7 @@ mod code;
 mod contain;
 mod control;
 mod facts;
+mod guard;
 mod inspect;
 mod judge;
 mod load;
@@ -47,6 +49,7 @@ mod platform;
 mod reader;
 mod refusal;
 mod ring;
+mod sys;
 mod tiles;
 
 pub use block::Block;
@@ -55,6 +58,7 @@ pub use code::Code;
 pub use contain::{Resolver, Root};
 pub use control::Control;
 pub use facts::FileFacts;
+pub use guard::{Guard, Guarding};
 pub use inspect::{Inspected, inspect};
 pub use load::{Ask, Proving, Verified, load, load_into};
 pub use pass::Consumer;

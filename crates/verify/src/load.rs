@@ -1,10 +1,11 @@
 //! A load: from a path beneath the root to the proof that its bytes were judged, or a refusal.
 
+use crate::guard::{Hold, Setting};
 use crate::judge::{Judge, Proof, guarded, unchanged};
 use crate::pass::{self, Consumer, TUNING, Tuning};
 use crate::reader::Source;
 use crate::tiles::Tiler;
-use crate::{Code, Control, FileFacts, Refusal, Root, Tiles, platform};
+use crate::{Code, Control, FileFacts, Guard, Guarding, Refusal, Root, Tiles, platform};
 use digest::{Sha256Digest, sha256_implementation};
 use gguf::{Header, Policy};
 use std::fs::File;
@@ -24,6 +25,8 @@ pub struct Ask {
     pub policy: Policy,
     /// How the digest is proven.
     pub proving: Proving,
+    /// What must keep the bytes from changing afterwards.
+    pub guarding: Guarding,
 }
 
 /// How the digest is proven, and what is made on the way.
@@ -42,9 +45,11 @@ impl Default for Proving {
 /// A model whose every byte was read, hashed and judged. Only [`load`] builds one.
 ///
 /// It keeps the file open: the descriptor is the file that was verified, whatever its path comes
-/// to mean. It holds the inode, not its bytes: whoever may write to the file still can.
+/// to mean. What keeps its bytes from changing is its [`Guard`].
 #[derive(Debug)]
 pub struct Verified {
+    /// Dropped before the file, so that the lease is given back while somebody can.
+    hold: Hold,
     file: Arc<File>,
     facts: FileFacts,
     proof: Proof,
@@ -76,6 +81,26 @@ impl Verified {
     /// Whether the digest was asked for, or only computed.
     pub fn digest_expected(&self) -> bool {
         self.digest_expected
+    }
+
+    /// What keeps the bytes from changing now. A lease that somebody broke is none any more.
+    pub fn guard(&self) -> Guard {
+        self.hold.guard()
+    }
+
+    /// Whether the bytes were guarded better when they were handed over.
+    pub fn guard_broken(&self) -> bool {
+        self.hold.is_broken()
+    }
+
+    /// Why the guard is no better one, of those that were to be tried.
+    pub fn guard_shortfall(&self) -> Option<String> {
+        self.hold.shortfall()
+    }
+
+    /// The digest by which the kernel checks the file, as `sha256:HEX`, under fs-verity.
+    pub fn verity_digest(&self) -> Option<String> {
+        self.hold.verity()
     }
 
     /// The instructions that computed the digest.
@@ -113,15 +138,37 @@ pub fn load_into(
         let started = Instant::now();
         let (file, facts) = open(root, &ask.path, control)?;
         let file = Arc::new(file);
-        let proof = prove(&file, &facts, ask, TUNING, control, consumers);
+        let (proof, hold, file) = guard_and_prove(file, &facts, ask, control, consumers)
+            .map_err(|refusal| refusal.with_facts(facts))?;
         Ok(Verified {
-            proof: proof.map_err(|refusal| refusal.with_facts(facts))?,
+            proof,
+            hold,
             file,
             facts,
             digest_expected: ask.expected.is_some(),
             seconds: started.elapsed().as_secs_f64(),
         })
     })
+}
+
+fn guard_and_prove(
+    file: Arc<File>,
+    facts: &FileFacts,
+    ask: &Ask,
+    control: &Control,
+    consumers: &mut [&mut dyn Consumer],
+) -> Result<(Proof, Hold, Arc<File>), Refusal> {
+    // Before the guard, which may be a copy in memory.
+    small_enough(facts, ask)?;
+    let mut setting = Setting::begin(&file, facts.size, ask.guarding)?;
+    let mut everyone: Vec<&mut dyn Consumer> = Vec::with_capacity(consumers.len() + 1);
+    everyone.extend(setting.consumer());
+    everyone.extend(consumers.iter_mut().map(|consumer| &mut **consumer as _));
+    let proof = prove(&file, facts, ask, TUNING, control, &mut everyone)?;
+    let sha256 = proof.sha256;
+    let ended = setting.finish(file);
+    let (hold, file) = ended.map_err(|refusal| refusal.with_sha256(sha256))?;
+    Ok((proof, hold, file))
 }
 
 pub(crate) fn open(
@@ -144,9 +191,7 @@ fn prove<S: Source>(
     control: &Control,
     consumers: &mut [&mut dyn Consumer],
 ) -> Result<Proof, Refusal> {
-    if facts.size > ask.bytes_max {
-        return Err(too_large(facts.size, ask.bytes_max));
-    }
+    small_enough(facts, ask)?;
     let mut judge = Judge::new(facts.size, ask.expected, ask.policy);
     let wants_tiles = ask.proving.tiles;
     let mut tiler = wants_tiles.then(|| Tiler::start(facts.size, tuning.block_bytes));
@@ -169,6 +214,13 @@ pub(crate) fn look_again<S: Source>(source: &S) -> Result<FileFacts, Refusal> {
     source.facts().map_err(|platform::Fault { errno, .. }| {
         Refusal::io("looking at the file after reading it", Some(errno))
     })
+}
+
+fn small_enough(facts: &FileFacts, ask: &Ask) -> Result<(), Refusal> {
+    if facts.size > ask.bytes_max {
+        return Err(too_large(facts.size, ask.bytes_max));
+    }
+    Ok(())
 }
 
 fn too_large(size: u64, bytes_max: u64) -> Refusal {

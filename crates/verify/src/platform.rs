@@ -46,10 +46,12 @@ pub(crate) struct Fault {
 mod linux {
     use super::{Fault, Trouble};
     use crate::FileFacts;
-    use rustix::fs::{self, Advice, Mode, OFlags, ResolveFlags};
+    use rustix::fs::{self, Advice, MemfdFlags, Mode, OFlags, ResolveFlags, SealFlags};
     use rustix::io::Errno;
+    use rustix::process::{Resource, getrlimit};
     use std::fs::{File, Metadata};
     use std::io;
+    use std::os::fd::AsRawFd;
     use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
     use std::path::Path;
 
@@ -216,6 +218,112 @@ mod linux {
         let _: Result<(), Errno> = fs::fadvise(file, 0, None, Advice::Sequential);
     }
 
+    /// The type of the file system that the file lies on.
+    pub(crate) fn file_system(file: &File) -> Result<u64, i32> {
+        let found = fs::fstatfs(file).map_err(Errno::raw_os_error)?;
+        #[allow(clippy::cast_sign_loss, reason = "a bit pattern of 32 bits")]
+        Ok(found.f_type as u64 & 0xFFFF_FFFF)
+    }
+
+    /// The name that people know a file system by.
+    pub(crate) fn file_system_name(kind: u64) -> &'static str {
+        match kind {
+            0x794C_7630 => "overlayfs",
+            0x6969 => "NFS",
+            0x6573_5546 => "FUSE",
+            0x0102_1997 => "9p",
+            0xFF53_4D42 | 0xFE53_4D42 => "SMB",
+            0x00C3_6400 => "Ceph",
+            0x8584_58F6 => "ramfs",
+            0x2FC1_2FC1 => "ZFS",
+            _ => "this file system",
+        }
+    }
+
+    /// What an error of taking a lease means.
+    pub(crate) fn lease_trouble(errno: i32) -> Option<&'static str> {
+        Some(match Errno::from_raw_os_error(errno) {
+            Errno::AGAIN => "the file is open for writing, or mapped for it, so no lease is given",
+            Errno::ACCESS | Errno::PERM => {
+                "only the file's owner, or who has CAP_LEASE, can take a lease"
+            }
+            Errno::INVAL => "leases are switched off here (fs.leases-enable), or unknown",
+            _ => return None,
+        })
+    }
+
+    /// Memory of `size` bytes, all zero, that can be sealed.
+    pub(crate) fn sealable(size: u64) -> Result<File, i32> {
+        let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
+        // Kernels before 6.3 do not know that memory need not be executable.
+        let made = fs::memfd_create(c"model", flags | MemfdFlags::NOEXEC_SEAL)
+            .or_else(|_| fs::memfd_create(c"model", flags))
+            .map_err(Errno::raw_os_error)?;
+        fs::ftruncate(&made, size).map_err(Errno::raw_os_error)?;
+        Ok(made.into())
+    }
+
+    /// Seals memory for ever and opens it anew, for reading only.
+    pub(crate) fn seal(memory: File) -> Result<File, i32> {
+        let all = SealFlags::WRITE | SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
+        fs::fcntl_add_seals(&memory, all).map_err(Errno::raw_os_error)?;
+        let path = format!("/proc/self/fd/{}", memory.as_raw_fd());
+        // Without procfs the first descriptor has to do; the seals stop its writes too.
+        Ok(File::open(path).unwrap_or(memory))
+    }
+
+    /// Writes all bytes from `offset` on.
+    pub(crate) fn write_at(file: &File, bytes: &[u8], offset: u64) -> Result<(), i32> {
+        let written = file.write_all_at(bytes, offset);
+        written.map_err(|error| error.raw_os_error().unwrap_or(Errno::NOSPC.raw_os_error()))
+    }
+
+    /// How many bytes can still be put into memory: what the machine has available, what the
+    /// process's control groups allow, and how large its files may be. Whoever writes beyond the
+    /// last limit gets a signal that ends the process.
+    pub(crate) fn memory_room() -> Result<u64, i32> {
+        let text = std::fs::read_to_string("/proc/meminfo")
+            .map_err(|error| error.raw_os_error().unwrap_or(Errno::IO.raw_os_error()))?;
+        let available = meminfo_bytes(&text).ok_or(Errno::IO.raw_os_error())?;
+        let file_limit = getrlimit(Resource::Fsize).current.unwrap_or(u64::MAX);
+        Ok(available.min(file_limit).min(groups_room()))
+    }
+
+    fn meminfo_bytes(text: &str) -> Option<u64> {
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("MemAvailable:"))?;
+        let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        kib.checked_mul(1024)
+    }
+
+    /// The least that any of the control groups, from our own up, has left. Without version 2 of
+    /// control groups nothing is known of them, and nothing is held against the copy.
+    fn groups_room() -> u64 {
+        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
+        let folder = Path::new("/sys/fs/cgroup").join(own.unwrap_or_default());
+        let above = folder
+            .ancestors()
+            .take_while(|folder| folder.starts_with("/sys/fs/cgroup"));
+        above.filter_map(group_room).min().unwrap_or(u64::MAX)
+    }
+
+    /// What is used and could be given up at once, the page cache, counts as room.
+    fn group_room(folder: &Path) -> Option<u64> {
+        let read = |name: &str| std::fs::read_to_string(folder.join(name)).ok();
+        let most: u64 = read("memory.max")?.trim().parse().ok()?;
+        let used: u64 = read("memory.current")?.trim().parse().ok()?;
+        let stat = read("memory.stat").unwrap_or_default();
+        let cache: u64 = stat
+            .lines()
+            .filter_map(|line| line.split_once(' '))
+            .filter(|(name, _)| matches!(*name, "active_file" | "inactive_file"))
+            .filter_map(|(_, bytes)| bytes.parse::<u64>().ok())
+            .sum();
+        Some(most.saturating_sub(used.saturating_sub(cache)))
+    }
+
     pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         file.read_at(buffer, offset)
     }
@@ -262,6 +370,14 @@ mod linux {
             Errno::OVERFLOW => "EOVERFLOW",
             Errno::STALE => "ESTALE",
             Errno::TIMEDOUT => "ETIMEDOUT",
+            Errno::ACCESS => "EACCES",
+            Errno::NOSPC => "ENOSPC",
+            Errno::NODATA => "ENODATA",
+            Errno::NOTTY => "ENOTTY",
+            Errno::OPNOTSUPP => "EOPNOTSUPP",
+            Errno::PERM => "EPERM",
+            Errno::ROFS => "EROFS",
+            Errno::TXTBSY => "ETXTBSY",
             _ => return None,
         })
     }
@@ -388,5 +504,33 @@ mod unsupported {
 
     pub(crate) fn errno_text(errno: i32) -> String {
         io::Error::from_raw_os_error(errno).to_string()
+    }
+
+    pub(crate) fn file_system(_: &File) -> Result<u64, i32> {
+        Err(0)
+    }
+
+    pub(crate) fn file_system_name(_: u64) -> &'static str {
+        "this file system"
+    }
+
+    pub(crate) fn lease_trouble(_: i32) -> Option<&'static str> {
+        None
+    }
+
+    pub(crate) fn sealable(_: u64) -> Result<File, i32> {
+        Err(0)
+    }
+
+    pub(crate) fn seal(_: File) -> Result<File, i32> {
+        Err(0)
+    }
+
+    pub(crate) fn write_at(_: &File, _: &[u8], _: u64) -> Result<(), i32> {
+        Err(0)
+    }
+
+    pub(crate) fn memory_room() -> Result<u64, i32> {
+        Err(0)
     }
 }

@@ -2,6 +2,7 @@
 
 #![cfg(target_os = "linux")]
 #![allow(
+    clippy::result_large_err,
     clippy::indexing_slicing,
     clippy::unwrap_used,
     reason = "a test that panics has failed"

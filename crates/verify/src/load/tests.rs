@@ -106,6 +106,7 @@ fn ask() -> Ask {
         bytes_max: u64::MAX,
         policy: gguf::Policy::default(),
         proving: Proving::default(),
+        guarding: crate::Guarding::default(),
     }
 }
 

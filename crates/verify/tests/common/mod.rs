@@ -101,6 +101,7 @@ pub(crate) fn ask(path: impl AsRef<[u8]>) -> Ask {
         bytes_max: u64::MAX,
         policy: gguf::Policy::default(),
         proving: Proving::default(),
+        guarding: verify::Guarding::default(),
     }
 }
 
