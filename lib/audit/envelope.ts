@@ -30,7 +30,8 @@ export class EnvelopeReader {
   /** Undefined where the line is not framed as a record of this trail. */
   read(block: Buffer, start: number, end: number): Envelope | undefined {
     const frame = this.frame(block, start, end);
-    return frame === undefined ? undefined : { ...frame, leaf: leafAt(block, start, end) };
+    // Field by field: copying the object as a whole would cost a quarter of a verification.
+    return frame === undefined ? undefined : { seq: frame.seq, prev: frame.prev, leaf: leafAt(block, start, end) };
   }
 
   /** The same without the hash, which takes most of the time. */
