@@ -51,25 +51,18 @@ export async function recordFailOpen({ audit, onAuditFailure, rootPath }: Judge)
 
 /** The unloading's record, less how it came about. */
 export function unloadedEvent(call: Call, verdict: NativeVerdict): Omit<AuditEventOf<"ModelUnloaded">, "details"> {
-  return {
-    ...envelope(call),
-    type: "ModelUnloaded",
-    action: "model.unload",
-    outcome: "info",
-    target: target(call, verdict.facts, verdict.sha256),
-  };
+  return { ...ofAModelInUse(call, verdict), type: "ModelUnloaded", action: "model.unload" };
 }
 
 /** The record of a guard that broke while the model was in use. */
 export function guardBrokenEvent(call: Call, verdict: NativeVerdict): AuditEventOf<"GuardBroken"> {
-  return {
-    ...envelope(call),
-    type: "GuardBroken",
-    action: "model.guard",
-    outcome: "info",
-    target: target(call, verdict.facts, verdict.sha256),
-    details: { guard: "pinned", minGuard: call.options.judge.minGuard },
-  };
+  const details = { guard: "pinned", minGuard: call.options.judge.minGuard };
+  return { ...ofAModelInUse(call, verdict), type: "GuardBroken", action: "model.guard", details };
+}
+
+/** What was asked for when it was loaded, and which model it is. */
+function ofAModelInUse(call: Call, verdict: NativeVerdict): Pick<AuditEvent, "outcome" | "target"> & ReturnType<typeof envelope> {
+  return { ...envelope(call), outcome: "info", target: target(call, verdict.facts, verdict.sha256) };
 }
 
 function auditUnavailable(failure: Error): ModelLoadError {

@@ -3,9 +3,9 @@
  * cache. A run that may not fetch (CI is not set) takes what is there.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { cacheFolder } from "../../scripts/cache.mjs";
 
 /** The oldest that is supported, and each major since that is or becomes a long-term release. */
 const MAJORS = [20, 22, 24, 26];
@@ -24,7 +24,7 @@ export function nodeMajors(): NodeMajor[] {
 }
 
 function fetched(major: number): NodeMajor {
-  const home = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "model-loader", "node");
+  const home = cacheFolder("node");
   const name = `node-linux-${process.arch}`;
   const binary = join(home, String(major), "node_modules", name, "bin", "node");
   if (existsSync(binary)) return { major, binary };
@@ -35,7 +35,6 @@ function fetched(major: number): NodeMajor {
 
 /** In one step: a run beside this one sees nothing or the whole of it. */
 function install(home: string, major: number, what: string): string | undefined {
-  mkdirSync(home, { recursive: true });
   const work = mkdtempSync(join(home, "installing-"));
   writeFileSync(join(work, "package.json"), '{ "private": true }\n');
   const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
