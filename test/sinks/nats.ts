@@ -1,7 +1,6 @@
 /** Real NATS servers: Debian's, whose acknowledgement does not mean disk, and a newer one that syncs each message. */
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
@@ -11,7 +10,9 @@ import { fileURLToPath } from "node:url";
 import { connect } from "@nats-io/transport-node";
 import type { NatsConnection } from "@nats-io/transport-node";
 import { onTestFinished } from "vitest";
-import { cacheFolder, locate, unpackDebian } from "../support/debian.ts";
+import { cacheFolder } from "../../scripts/cache.mjs";
+import { locate, unpackDebian } from "../support/debian.ts";
+import { endGroup } from "../support/end-group.ts";
 
 const NAME = "nats-server";
 const GO_MODULE = fileURLToPath(new URL("go/", import.meta.url));
@@ -107,10 +108,7 @@ export class NatsServer {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, "exit");
-    process.kill(-child.pid, "SIGKILL");
-    await exit;
+    await endGroup(child);
   }
 
   async client(options: Readonly<Record<string, unknown>> = {}): Promise<NatsConnection> {

@@ -1,12 +1,12 @@
 /** A real rsyslogd, installed or unpacked from Debian's packages, that writes what it understood of each message. */
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { locate, unpackDebian, unpackedRoot } from "../support/debian.ts";
+import { endGroup } from "../support/end-group.ts";
 import { freePort } from "./nats.ts";
 import { eventually } from "./support.ts";
 
@@ -88,10 +88,7 @@ export class SyslogServer {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
-    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
-    const exit = once(child, "exit");
-    process.kill(-child.pid, "SIGKILL");
-    await exit;
+    await endGroup(child);
   }
 
   get certificate(): string {

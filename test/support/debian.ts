@@ -4,9 +4,9 @@
  */
 import { execFile } from "node:child_process";
 import { accessSync, constants } from "node:fs";
-import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
+import { cacheFolder } from "../../scripts/cache.mjs";
 
 /** Fetching 40 MB at the very worst; a test that waits for it needs a little more. */
 const INSTALL_SECONDS_MAX = 120;
@@ -49,10 +49,6 @@ export interface DebianPackages {
 /** Where the packages are, or would be, unpacked. */
 export function unpackedRoot(name: string): string {
   return join(cacheFolder(name), "root");
-}
-
-export function cacheFolder(name: string): string {
-  return join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "model-loader", name);
 }
 
 /** Unpacks them in a CI run. Resolves with the reason where they cannot be had. */
