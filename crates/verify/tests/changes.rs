@@ -143,27 +143,39 @@ fn a_change_is_told_before_a_wrong_digest() {
     assert_eq!(answer.unwrap_err().code, Code::ChangedWhileRead);
 }
 
+/// Cancels when it goes out of scope, by a failed assertion too: threads that wait for it then end.
+struct CancelAtEnd<'control>(&'control Control);
+
+impl Drop for CancelAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
 #[test]
 fn a_writer_that_never_rests_never_gets_a_verdict() {
     let folder = Folder::new();
     let path = folder.sparse_model("m", SIZE);
     let root = folder.root();
     let control = Control::new();
+    let (wrote, writing) = std::sync::mpsc::sync_channel(1);
     std::thread::scope(|scope| {
-        let writing = scope.spawn(|| {
+        let _ending = CancelAtEnd(&control);
+        scope.spawn(|| {
             let file = writer(&path);
             let mut turn = 0_u64;
             while !control.is_cancelled() {
                 file.write_all_at(b"xx", (turn * 4_099) % (SIZE - 2))
                     .unwrap();
                 turn += 1;
+                let _: Result<(), _> = wrote.try_send(());
             }
         });
+        // A load that is done before the writer has come may well be given its verdict.
+        writing.recv().unwrap();
         for _ in 0..10 {
             let answer = verify::load(&root, &ask("m"), &Control::new());
             assert!(answer.is_err(), "a verdict on a moving file");
         }
-        control.cancel();
-        writing.join().unwrap();
     });
 }
