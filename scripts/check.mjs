@@ -15,6 +15,8 @@ import { installDependencies, prerequisitesMet } from "./prerequisites.mjs";
 import { cargoTally, NONE, sum, tallyLine, vitestTally } from "./tally.mjs";
 
 const FUZZ_SECONDS = 30;
+/** A test that hangs must cost its step, not the whole run. Each takes a third of it on a busy machine. */
+const STEP_MINUTES_MAX = 25;
 const REPORT = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target", "vitest.json");
 
 /** In this order. `needs` names steps without which a step says nothing; `tool` one that may be absent; `tally` counts tests. */
@@ -24,21 +26,21 @@ const STEPS = [
   { name: "cargo fmt", tool: "cargo fmt", run: () => run("cargo", ["fmt", "--all", "--check"]) },
   {
     name: "cargo clippy", tool: "cargo clippy",
-    run: () => run("cargo", ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    run: () => bounded("cargo", ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
   },
   {
     name: "cargo test",
-    run: () => run("cargo", ["test", "--locked", "--workspace", "--no-fail-fast"]),
+    run: () => bounded("cargo", ["test", "--locked", "--workspace", "--no-fail-fast"]),
     tally: ({ output }) => cargoTally(output),
   },
-  { name: "build", needs: ["npm ci"], run: () => run(process.execPath, ["scripts/build.mjs"]) },
-  { name: "types", needs: ["npm ci"], run: () => run(tool("tsc"), ["-p", "test/tsconfig.json"]) },
-  { name: "eslint", needs: ["npm ci"], run: () => run(tool("eslint"), [".", "--max-warnings", "0"]) },
+  { name: "build", needs: ["npm ci"], run: () => bounded(process.execPath, ["scripts/build.mjs"]) },
+  { name: "types", needs: ["npm ci"], run: () => bounded(tool("tsc"), ["-p", "test/tsconfig.json"]) },
+  { name: "eslint", needs: ["npm ci"], run: () => bounded(tool("eslint"), [".", "--max-warnings", "0"]) },
   { name: "vitest", needs: ["build"], run: vitest, tally: () => vitestTally(REPORT) },
   // libFuzzer is C++.
   { name: "fuzz gguf", long: true, tool: "c++", run: () => fuzz("gguf") },
   { name: "fuzz escape", long: true, needs: ["build"], run: () => fuzz("escape") },
-  { name: "tour", needs: ["build"], run: () => run(process.execPath, ["scripts/quickstart.mjs"]) },
+  { name: "tour", needs: ["build"], run: () => bounded(process.execPath, ["scripts/quickstart.mjs"]) },
 ];
 
 const { values: { quick } } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
@@ -89,9 +91,13 @@ async function counted(step, outcome) {
 
 /** A failure that no test accounts for is one failed check; so is a runner that ran nothing. */
 function judged({ code }, tally) {
-  const state = code === 0 ? "passed" : `FAILED (exit ${code})`;
+  const state = code === 0 ? "passed" : `FAILED (exit ${code}${code === 124 ? `: ended after ${STEP_MINUTES_MAX} minutes` : ""})`;
   if (code !== 0) return { state, tally: { ...tally, failed: Math.max(1, tally.failed) } };
   return { state, tally: tally.passed + tally.failed + tally.skipped === 0 ? { ...NONE, passed: 1 } : tally };
+}
+
+function bounded(command, args) {
+  return run(command, args, { minutesMax: STEP_MINUTES_MAX });
 }
 
 async function prerequisites() {
@@ -101,11 +107,11 @@ async function prerequisites() {
 async function vitest() {
   await mkdir(resolve(REPORT, ".."), { recursive: true });
   await rm(REPORT, { force: true });
-  return run(tool("vitest"), ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${REPORT}`]);
+  return bounded(tool("vitest"), ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${REPORT}`]);
 }
 
 function fuzz(target) {
-  return run(process.execPath, ["scripts/fuzz.mjs", target, "--seconds", String(FUZZ_SECONDS)]);
+  return bounded(process.execPath, ["scripts/fuzz.mjs", target, "--seconds", String(FUZZ_SECONDS)]);
 }
 
 function report(results) {
