@@ -1,7 +1,7 @@
 /** One call to the loader while it runs: who asked for what, since when, and how to stop it. */
 import type { Action } from "./metrics.ts";
 import { native } from "./native.ts";
-import type { NativeAsk, NativeControl } from "./native.ts";
+import type { NativeAsk, NativeControl, NativeProving } from "./native.ts";
 import type { ParsedCall, Progress } from "./options.ts";
 
 /** At most 20 reports a second. */
@@ -35,12 +35,14 @@ export class Call {
     return (performance.now() - this.#startedMs) / 1000;
   }
 
-  get ask(): NativeAsk {
+  /** What is asked of one file; the loader knows where records lie and how many threads there are. */
+  ask(loader: Omit<NativeProving, "flatAlways">): NativeAsk {
     const { judge, sha256 } = this.options;
     return {
       policy: judge.policy,
       minGuard: judge.minGuard,
       ...(judge.guard === "auto" ? {} : { guard: judge.guard }),
+      proving: { ...loader, flatAlways: judge.flatAlways },
       ...(sha256 === undefined ? {} : { sha256 }),
       ...(judge.maxBytes === undefined ? {} : { maxBytes: judge.maxBytes }),
     };

@@ -16,6 +16,7 @@ export type ModelLoadErrorCode =
   | "PATH_TRAVERSAL"
   | "DIGEST_MISMATCH"
   | "CHANGED_WHILE_READ"
+  | "CHANGED_AFTER_CHECK"
   | "DIGEST_REQUIRED"
   | "GGUF_NOT_GGUF"
   | "GGUF_UNSUPPORTED_VERSION"
@@ -63,6 +64,7 @@ export const REFUSAL_CODES: Readonly<Record<ModelLoadErrorCode, CodeFacts>> = {
   PATH_TRAVERSAL: critical("PathTraversalAttempt"),
   DIGEST_MISMATCH: critical("IntegrityViolation"),
   CHANGED_WHILE_READ: critical("IntegrityViolation", true),
+  CHANGED_AFTER_CHECK: critical("IntegrityViolation"),
   DIGEST_REQUIRED: info(),
   GGUF_NOT_GGUF: high("MalformedModelRejected"),
   GGUF_UNSUPPORTED_VERSION: high("MalformedModelRejected"),

@@ -7,7 +7,7 @@ import type { GgufView } from "./gguf-view.ts";
 import { policyOf } from "./policy.ts";
 import type { NativeFacts, NativeVerdict } from "./native.ts";
 import { guardDetails } from "./guard.ts";
-import { proofDetails } from "./proof.ts";
+import { proofDetails, recordDetails } from "./proof.ts";
 
 /** Where decisions are written, and what happens when they cannot be. */
 export interface Judge {
@@ -18,9 +18,18 @@ export interface Judge {
 }
 
 /** Records a refusal. It stays a refusal: what goes wrong here is attached to it, never thrown in its place. */
-export async function recordRefusal(judge: Judge, call: Call, error: ModelLoadError, facts: NativeFacts | undefined): Promise<void> {
+export async function recordRefusal(judge: Judge, call: Call, error: ModelLoadError, verdict: NativeVerdict): Promise<void> {
   try {
-    await judge.audit?.emit(refusalEvent(judge, call, error, facts));
+    await judge.audit?.emit(refusalEvent(judge, call, error, verdict));
+  } catch (failure) {
+    error.auditError = asError(failure);
+  }
+}
+
+/** Records that bytes of a verified model were refused. What goes wrong here is attached to the refusal. */
+export async function recordReading(judge: Judge, call: Call, error: ModelLoadError, verdict: NativeVerdict): Promise<void> {
+  try {
+    await judge.audit?.emit(readingEvent(call, error, verdict));
   } catch (failure) {
     error.auditError = asError(failure);
   }
@@ -73,7 +82,22 @@ function auditUnavailable(failure: Error): ModelLoadError {
   return error;
 }
 
-function refusalEvent(judge: Judge, call: Call, error: ModelLoadError, facts: NativeFacts | undefined): AuditEvent {
+function readingEvent(call: Call, error: ModelLoadError, verdict: NativeVerdict): AuditEvent {
+  const { event, severity } = REFUSAL_CODES[error.code];
+  const { message, offset } = error;
+  return {
+    ...envelope(call),
+    type: event,
+    severity,
+    action: "model.read",
+    outcome: severity === "INFO" ? "failed" : "denied",
+    reason: error.code,
+    target: target(call, verdict.facts, verdict.sha256),
+    details: { message, offset },
+  };
+}
+
+function refusalEvent(judge: Judge, call: Call, error: ModelLoadError, { refusal, records }: NativeVerdict): AuditEvent {
   const { event, severity } = REFUSAL_CODES[error.code];
   const { message, offset, field, expected, actual } = error;
   return {
@@ -82,8 +106,8 @@ function refusalEvent(judge: Judge, call: Call, error: ModelLoadError, facts: Na
     severity,
     outcome: severity === "INFO" ? "failed" : "denied",
     reason: error.code,
-    target: target(call, facts, error.sha256),
-    details: { message, offset, field, expected, actual, ...circumstances(judge, call) },
+    target: target(call, refusal?.facts, error.sha256),
+    details: { message, offset, field, expected, actual, ...recordDetails(records), ...circumstances(judge, call) },
   };
 }
 
@@ -103,7 +127,7 @@ function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict, gguf:
 
 /** The policy that the decision was made under, without which a record does not say what was promised, and the time it took. */
 function circumstances(judge: Judge, call: Call): DetailsOf<"ModelLoaded"> {
-  const { policy, requireDigest, maxBytes, minGuard } = call.options.judge;
+  const { policy, requireDigest, maxBytes, minGuard, flatAlways } = call.options.judge;
   return {
     root: judge.rootPath,
     strict: policy.strict,
@@ -111,6 +135,7 @@ function circumstances(judge: Judge, call: Call): DetailsOf<"ModelLoaded"> {
     requireDigest,
     maxBytes,
     minGuard,
+    flatDigest: flatAlways ? "always" : undefined,
     durationMs: Math.round(call.seconds * 1e6) / 1e3,
     dataSubject: false,
   };

@@ -5,15 +5,18 @@ import { Call } from "./call.ts";
 import { ModelLoadError, refusalCode } from "./errors.ts";
 import type { ModelLoadErrorCode } from "./errors.ts";
 import { GgufView } from "./gguf-view.ts";
-import { guardBrokenEvent, recordAcceptance, recordFailOpen, recordRefusal, unloadedEvent } from "./judgement.ts";
+import { guardBrokenEvent, recordAcceptance, recordFailOpen, recordReading, recordRefusal, unloadedEvent } from "./judgement.ts";
 import { loaderMetrics, NO_METRICS } from "./metrics.ts";
 import type { Action, LoaderMetrics } from "./metrics.ts";
 import { Model } from "./model.ts";
 import { ModelLife } from "./model-life.ts";
+import { ModelReader } from "./model-reader.ts";
 import { native } from "./native.ts";
-import type { NativeGguf, NativeModel, NativeRefusal, NativeRoot, NativeVerdict } from "./native.ts";
+import type { NativeGguf, NativeModel, NativeProving, NativeRecords, NativeRefusal, NativeRoot, NativeVerdict } from "./native.ts";
 import { parseCallOptions, parseLoaderOptions, pathBytes } from "./options.ts";
 import type { CallOptions, LoaderOptions, ModelPath, ParsedJudge, ParsedLoader } from "./options.ts";
+import { proofOf, RecordWarnings } from "./proof.ts";
+import { openRecords } from "./records.ts";
 import { Slots } from "./slots.ts";
 
 /** What a buffer was found to be. */
@@ -48,6 +51,8 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   readonly #options: ParsedLoader;
   readonly #metrics: LoaderMetrics;
   readonly #slots: Slots;
+  readonly #proving: Omit<NativeProving, "flatAlways">;
+  readonly #warnings = new RecordWarnings();
   readonly #running = new Map<Call, Promise<unknown>>();
   readonly #lives = new Set<ModelLife>();
   /** A model that is dropped without disposal still gets its descriptor closed and its end recorded. */
@@ -57,7 +62,9 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   });
   #disposed = false;
 
-  private constructor(root: NativeRoot, options: ParsedLoader) {
+  private constructor(root: NativeRoot, options: ParsedLoader, records: NativeRecords | undefined) {
+    const { threads } = options;
+    this.#proving = { ...(records === undefined ? {} : { records }), ...(threads === undefined ? {} : { threads }) };
     this.#root = root;
     this.#options = options;
     this.#slots = new Slots(options.concurrency);
@@ -68,14 +75,15 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   /**
    * Opens the root folder that every path must stay beneath.
    * @throws TypeError naming a bad option
-   * @throws ModelLoadError NOT_FOUND, PERMISSION_DENIED, IO or PLATFORM_UNSUPPORTED
+   * @throws ModelLoadError NOT_FOUND, PERMISSION_DENIED, IO or PLATFORM_UNSUPPORTED; Error RECORD_KEY for a bad key file
    */
   static async open(options: LoaderOptions): Promise<ModelLoader> {
     const parsed = parseLoaderOptions(options);
+    const records = parsed.records === undefined ? undefined : openRecords(parsed.records);
     const { root, refusal } = native.openRoot(parsed.root);
     if (root === undefined) throw refusalError(refusal ?? internal("the root was neither opened nor refused"));
     if (!parsed.auditChosen) warnUnaudited();
-    const loader = new ModelLoader(root, parsed);
+    const loader = new ModelLoader(root, parsed, records);
     await recordFailOpen(parsed);
     return loader;
   }
@@ -88,7 +96,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   async load(path: ModelPath, options?: CallOptions): Promise<Model> {
     const bytes = pathBytes(path);
     return this.#call("load", bytes, options, async (call) => {
-      const verdict = await this.#accepted(call, () => this.#root.load(bytes, call.ask, call.control));
+      const verdict = await this.#accepted(call, () => this.#root.load(bytes, call.ask(this.#proving), call.control));
       return this.#handOver(call, verdict);
     });
   }
@@ -118,7 +126,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   async inspect(path: ModelPath, options?: CallOptions): Promise<InspectReport> {
     const bytes = pathBytes(path);
     return this.#call("inspect", bytes, options, async (call) => {
-      const verdict = await this.#accepted(call, () => this.#root.inspect(bytes, call.ask, call.control));
+      const verdict = await this.#accepted(call, () => this.#root.inspect(bytes, call.ask({}), call.control));
       return { verified: false, sizeBytes: verdict.facts?.sizeBytes ?? 0, gguf: new GgufView(verdict.gguf) };
     });
   }
@@ -173,10 +181,16 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   /** The verdict of an accepted model; a refusal is recorded, then thrown. */
   async #accepted(call: Call, judge: () => Promise<NativeVerdict>): Promise<Accepted> {
     const verdict = await this.#verdict(call, judge).catch((bug: unknown): NativeVerdict => ({ refusal: internal(bug) }));
+    this.#tellRecords(verdict);
     if (verdict.refusal === undefined) return verdict as Accepted;
     const error = refusalError(verdict.refusal, call.signal.reason);
-    await recordRefusal(this.#options, call, error, verdict.refusal.facts);
+    await recordRefusal(this.#options, call, error, verdict);
     throw error;
+  }
+
+  #tellRecords({ proof, records }: NativeVerdict): void {
+    this.#warnings.tell(records);
+    this.#metrics.proven(proof?.by, records);
   }
 
   async #verdict(call: Call, judge: () => Promise<NativeVerdict>): Promise<NativeVerdict> {
@@ -199,9 +213,15 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     });
     if (auditError !== undefined) this.#metrics.unrecorded();
     const life = this.#life(call, verdict, held);
-    const model = new Model(life, {
+    const reader = new ModelReader(held, life, {
+      sizeBytes: verdict.facts?.sizeBytes ?? 0,
+      record: (error) => recordReading(this.#options, call, error, verdict),
+      count: (code, bytes) => { this.#metrics.read(code, bytes); },
+    });
+    const model = new Model(life, reader, {
       sha256: verdict.sha256,
       blake3: verdict.blake3,
+      proof: proofOf(verdict),
       sizeBytes: verdict.facts?.sizeBytes ?? 0,
       digestExpected: call.options.sha256 !== undefined,
       gguf,

@@ -3,6 +3,7 @@ import { Counter, Gauge, Histogram } from "prom-client";
 import type { Metric, Registry } from "prom-client";
 import { REFUSAL_CODES } from "./errors.ts";
 import type { ModelLoadErrorCode } from "./errors.ts";
+import type { NativeRecordNotes, RecordReason } from "./native.ts";
 
 /** What was asked of the loader. */
 export type Action = "load" | "validateBytes" | "inspect";
@@ -11,6 +12,8 @@ export type DecisionCode = "OK" | ModelLoadErrorCode;
 
 const ACTIONS: readonly Action[] = ["load", "validateBytes", "inspect"];
 const CODES: readonly DecisionCode[] = ["OK", ...(Object.keys(REFUSAL_CODES) as ModelLoadErrorCode[])];
+const RECORD_REASONS: readonly RecordReason[] = ["folder", "unreadable", "length", "version", "forged", "other-model", "stale", "values"];
+const READ_CODES: readonly DecisionCode[] = ["OK", "CHANGED_AFTER_CHECK", "IO", "ABORTED", "INTERNAL"];
 /** From a header that is refused at once to 400 GB in one stream. */
 const SECONDS_BUCKETS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300];
 
@@ -23,6 +26,10 @@ export interface LoaderMetrics {
   /** A good model went on without a record, under `onAuditFailure: "continue"`. */
   unrecorded(): void;
   guardBroke(): void;
+  /** What proved a digest, where one was proven, and what became of records. */
+  proven(by: "sha256" | "tiles" | undefined, notes: NativeRecordNotes | undefined): void;
+  /** One reading of a verified model. */
+  read(code: DecisionCode, bytes: number): void;
 }
 
 /** Counts nothing: for a loader that was given no registry. */
@@ -34,6 +41,8 @@ export const NO_METRICS: LoaderMetrics = {
   modelClosed: () => undefined,
   unrecorded: () => undefined,
   guardBroke: () => undefined,
+  proven: () => undefined,
+  read: () => undefined,
 };
 
 /** The loader's metrics in `registry`, made there by the first loader and shared by the next ones. */
@@ -51,7 +60,10 @@ export function loaderMetrics(registry: Registry): LoaderMetrics {
     new Counter({ name, help: "Good models that were handed over although that could not be recorded.", registers: [] }));
   const breaks = own(registry, "model_loader_guard_breaks_total", (name) =>
     new Counter({ name, help: "Models whose file somebody asked to write to while they were in use.", registers: [] }));
+  const records = recordMetrics(registry);
   return {
+    ...records,
+    ...readMetrics(registry),
     decided(action, code, took, read) {
       decisions.inc({ action, code });
       seconds.observe({ action }, took);
@@ -64,6 +76,41 @@ export function loaderMetrics(registry: Registry): LoaderMetrics {
     unrecorded: () => { unrecorded.inc(); },
     guardBroke: () => { breaks.inc(); },
   };
+}
+
+function recordMetrics(registry: Registry): Pick<LoaderMetrics, "proven"> {
+  const used = own(registry, "model_loader_records_used_total", (name) =>
+    new Counter({ name, help: "Loads whose digest was proven by tiles under an authenticated record.", registers: [] }));
+  const ignored = own(registry, "model_loader_records_ignored_total", (name) =>
+    preset(new Counter({ name, help: "Records that were not believed, by reason.", labelNames: ["reason"], registers: [] }), "reason", RECORD_REASONS));
+  const stored = own(registry, "model_loader_records_stored_total", (name) =>
+    preset(new Counter({ name, help: "Records written after full verifications.", labelNames: ["outcome"], registers: [] }), "outcome", ["ok", "failed"]));
+  return {
+    proven(by, notes) {
+      if (by === "tiles") used.inc();
+      if (notes?.ignoredReason !== undefined) ignored.inc({ reason: notes.ignoredReason });
+      if (notes?.stored === true) stored.inc({ outcome: "ok" });
+      if (notes?.storeFailure !== undefined) stored.inc({ outcome: "failed" });
+    },
+  };
+}
+
+function readMetrics(registry: Registry): Pick<LoaderMetrics, "read"> {
+  const reads = own(registry, "model_loader_reads_total", (name) =>
+    preset(new Counter({ name, help: "Readings of verified models by outcome; OK gave bytes that were checked.", labelNames: ["code"], registers: [] }), "code", READ_CODES));
+  const bytes = own(registry, "model_loader_read_bytes_total", (name) =>
+    new Counter({ name, help: "Bytes of verified models that were handed out.", registers: [] }));
+  return {
+    read(code, count) {
+      reads.inc({ code });
+      bytes.inc(count);
+    },
+  };
+}
+
+function preset<L extends string>(counter: Counter<L>, label: L, values: readonly string[]): Counter<L> {
+  for (const value of values) counter.inc({ [label]: value } as Record<L, string>, 0);
+  return counter;
 }
 
 /** Every combination starts at 0: a counter that is born at 1 never fires an `increase()` alert. */

@@ -1,4 +1,5 @@
 /** The life of one verified model from its hand-over to its end: owns the descriptor and records the unloading once. */
+import { setMaxListeners } from "node:events";
 import type { AuditEventOf } from "./audit/events.ts";
 import type { AuditLog } from "./audit/log.ts";
 import { GuardWatch } from "./guard-watch.ts";
@@ -26,17 +27,28 @@ export class ModelLife {
   readonly guard: GuardWatch;
   readonly #native: NativeModel;
   readonly #context: LifeContext;
-  #ended = false;
+  readonly #ending = new AbortController();
 
   constructor(held: NativeModel, context: LifeContext) {
     this.#native = held;
     this.#context = context;
     this.fd = held.fd();
     this.guard = new GuardWatch(held, () => { this.#guardBroke(); });
+    // Every reading listens; there may be as many as the host likes.
+    setMaxListeners(0, this.#ending.signal);
   }
 
   get ended(): boolean {
-    return this.#ended;
+    return this.#ending.signal.aborted;
+  }
+
+  /** Aborts when the life ends. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
+  }
+
+  disposedError(): Error {
+    return Object.assign(new Error("this model was disposed; load it again"), { code: "MODEL_DISPOSED" });
   }
 
   /** Closes the descriptor and resolves when the unloading is on disk. A second call does nothing. */
@@ -65,8 +77,9 @@ export class ModelLife {
   }
 
   #close(): boolean {
-    if (this.#ended) return false;
-    this.#ended = true;
+    if (this.ended) return false;
+    // A text, for an error would keep the frames that made it, with them the model, and so itself for ever.
+    this.#ending.abort("disposed");
     this.guard.end();
     this.#native.close();
     this.#context.onEnd(this);

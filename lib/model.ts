@@ -4,11 +4,18 @@ import type { GuardName } from "./guard.ts";
 import { IMPLEMENTATIONS } from "./implementations.ts";
 import type { Implementations } from "./implementations.ts";
 import type { ModelLife } from "./model-life.ts";
+import type { ModelReader, ReadOptions } from "./model-reader.ts";
+import { ModelTensor } from "./model-tensor.ts";
+import type { Proof } from "./proof.ts";
+
+/** Models that nobody holds but a reading: collecting one would end its life, and the reading with it. */
+const beingRead = new Set<object>();
 
 /** What a model knows from the pass that verified it. */
 export interface ModelFacts {
   readonly sha256: string;
   readonly blake3: string;
+  readonly proof: Proof;
   readonly sizeBytes: number;
   readonly digestExpected: boolean;
   readonly gguf: GgufView;
@@ -22,6 +29,8 @@ export class Model implements AsyncDisposable, Disposable {
   readonly sha256: string;
   /** BLAKE3 of the same bytes in lower-case hex: what `b3sum` says of the file. */
   readonly blake3: string;
+  /** What proves the SHA-256: the bytes themselves, or a record of an earlier proof. */
+  readonly proof: Proof;
   /** The instructions that computed the digests. */
   readonly implementations: Implementations;
   readonly sizeBytes: number;
@@ -35,12 +44,15 @@ export class Model implements AsyncDisposable, Disposable {
   /** The file's own digest under fs-verity, as `sha256:HEX`. */
   readonly verityDigest: string | undefined;
   readonly #life: ModelLife;
+  readonly #reader: ModelReader;
 
   /** @internal Made by the loader alone, from a verdict. */
-  constructor(life: ModelLife, facts: ModelFacts) {
+  constructor(life: ModelLife, reader: ModelReader, facts: ModelFacts) {
     this.#life = life;
+    this.#reader = reader;
     this.sha256 = facts.sha256;
     this.blake3 = facts.blake3;
+    this.proof = facts.proof;
     this.implementations = IMPLEMENTATIONS;
     this.sizeBytes = facts.sizeBytes;
     this.digestExpected = facts.digestExpected;
@@ -74,7 +86,37 @@ export class Model implements AsyncDisposable, Disposable {
   /** The read-only descriptor. @throws Error after disposal: the number may by then mean another file. */
   get fd(): number {
     if (!this.#life.ended) return this.#life.fd;
-    throw Object.assign(new Error("this model was disposed; load it again"), { code: "MODEL_DISPOSED" });
+    throw this.#life.disposedError();
+  }
+
+  /**
+   * A copy of these bytes of the file, at most 2 GiB. Every tile of 256 KiB that they touch is read and compared with
+   * the value that was verified, so the copy holds the verified bytes whatever became of the file meanwhile.
+   * @throws ModelLoadError CHANGED_AFTER_CHECK (recorded as IntegrityViolation first), IO or ABORTED;
+   *   TypeError or RangeError for a range outside the file; Error MODEL_DISPOSED
+   */
+  async read(offset: number, length: number, options?: ReadOptions): Promise<Buffer> {
+    const hold = { model: this };
+    beingRead.add(hold);
+    try {
+      return await this.#reader.read(offset, length, options);
+    } finally {
+      beingRead.delete(hold);
+    }
+  }
+
+  /**
+   * The same bytes in chunks of at most 1 MiB, of any size in all; without a range, the whole file.
+   * A chunk that is not what was verified is not given out: the stream fails there as {@link read} does.
+   */
+  stream(offset = 0, length: number = this.sizeBytes - offset, options?: ReadOptions): ReadableStream<Uint8Array> {
+    return this.#reader.stream(offset, length, (at, take) => this.read(at, take, options));
+  }
+
+  /** One tensor with its bytes; undefined where the model has none of this name. */
+  tensor(name: string): ModelTensor | undefined {
+    const found = this.gguf.tensor(name);
+    return found === undefined ? undefined : new ModelTensor(this, found);
   }
 
   get disposed(): boolean {

@@ -32,6 +32,37 @@ export interface NativeAsk {
   readonly guard?: GuardName;
   readonly minGuard?: GuardName;
   readonly policy: NativePolicy;
+  readonly proving: NativeProving;
+}
+
+/** How a digest is to be proven. */
+export interface NativeProving {
+  readonly records?: NativeRecords;
+  readonly flatAlways: boolean;
+  readonly threads?: number;
+}
+
+export interface NativeRecords {
+  readonly folder: Uint8Array;
+  /** 32 bytes. */
+  readonly key: Uint8Array;
+  readonly maxAgeMs?: number;
+}
+
+/** Why a record was not believed. */
+export type RecordReason = "folder" | "unreadable" | "length" | "version" | "forged" | "other-model" | "stale" | "values";
+
+export interface NativeRecordNotes {
+  readonly ignoredReason?: RecordReason;
+  readonly ignoredMessage?: string;
+  readonly stored: boolean;
+  readonly storeFailure?: string;
+}
+
+/** Bytes that are still the verified ones, or why there are none. */
+export interface NativeWindow {
+  readonly bytes?: Buffer;
+  readonly refusal?: NativeRefusal;
 }
 
 export interface NativeFacts {
@@ -113,6 +144,8 @@ export interface NativeModel {
   guard(): GuardName;
   /** Whether they were guarded better when they were handed over. */
   guardBroken(): boolean;
+  /** Copies bytes out of the file, each tile checked anew; the range must lie in the file. */
+  read(offset: number, length: number, control: NativeControl): Promise<NativeWindow>;
   /** Closes the descriptor; a second call does nothing. */
   close(): void;
 }
@@ -128,6 +161,8 @@ export interface NativeVerdict {
   readonly guardShortfall?: string;
   /** The file's own digest under fs-verity. */
   readonly verityDigest?: string;
+  readonly proof?: { readonly by: "sha256" | "tiles"; readonly recordedMs?: number };
+  readonly records?: NativeRecordNotes;
 }
 
 export interface NativeControl {

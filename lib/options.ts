@@ -6,6 +6,8 @@ import type { AuditLog } from "./audit/log.ts";
 import { GUARDS } from "./guard.ts";
 import type { GuardName } from "./guard.ts";
 import type { NativeLimits, NativePolicy } from "./native.ts";
+import { keyBytes } from "./records.ts";
+import type { ParsedRecords, RecordsOptions } from "./records.ts";
 
 /** Parser limits; absent ones keep their default (README, "Limits"). Counts and bytes are whole numbers. */
 export interface GgufLimits {
@@ -43,6 +45,8 @@ export interface JudgeOptions {
   readonly guard?: "auto" | GuardName | undefined;
   /** Refuse with GUARD_UNAVAILABLE where a lesser guard is all there is. Default "pinned". */
   readonly minGuard?: GuardName | undefined;
+  /** With "always" the SHA-256 is computed at each load, whatever was recorded. Default "unless-recorded". */
+  readonly flatDigest?: "always" | "unless-recorded" | undefined;
 }
 
 export interface LoaderOptions extends JudgeOptions {
@@ -57,6 +61,10 @@ export interface LoaderOptions extends JudgeOptions {
   /** Files read at once; further loads wait in line. Default 4. */
   readonly concurrency?: number | undefined;
   readonly limits?: GgufLimits | undefined;
+  /** Where full verifications are recorded, so that later loads of the same digest are faster. Default: nowhere. */
+  readonly records?: RecordsOptions | undefined;
+  /** Threads of one load that is proven by a record, 1 to 32. Default: as many as the process may run at once. */
+  readonly threads?: number | undefined;
 }
 
 /** Who asks, on whose behalf, and how to stop or watch it. */
@@ -90,6 +98,8 @@ export interface ParsedLoader {
   readonly registry: Registry | undefined;
   readonly onAuditFailure: "refuse" | "continue";
   readonly concurrency: number;
+  readonly records: ParsedRecords | undefined;
+  readonly threads: number | undefined;
   readonly judge: ParsedJudge;
 }
 
@@ -99,6 +109,7 @@ export interface ParsedJudge {
   readonly maxBytes: number | undefined;
   readonly guard: "auto" | GuardName;
   readonly minGuard: GuardName;
+  readonly flatAlways: boolean;
 }
 
 export interface ParsedCall {
@@ -113,11 +124,15 @@ export interface ParsedCall {
 
 const CONCURRENCY_DEFAULT = 4;
 const CONCURRENCY_MAX = 64;
+const THREADS_MAX = 32;
 
-const JUDGE_NAMES = ["strict", "engineSafety", "requireDigest", "maxBytes", "guard", "minGuard"] as const satisfies readonly (keyof JudgeOptions)[];
+const JUDGE_NAMES = [
+  "strict", "engineSafety", "requireDigest", "maxBytes", "guard", "minGuard", "flatDigest",
+] as const satisfies readonly (keyof JudgeOptions)[];
 const LOADER_NAMES = new Set<string>([
-  "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", ...JUDGE_NAMES,
+  "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", "records", "threads", ...JUDGE_NAMES,
 ]);
+const RECORD_NAMES = new Set(["folder", "key", "keyFile", "maxAgeSeconds"]);
 const CALL_NAMES = new Set<string>([
   "sha256", "actor", "correlationId", "traceId", "signal", "onProgress", ...JUDGE_NAMES,
 ]);
@@ -130,7 +145,7 @@ type Bag = Readonly<Record<string, unknown>>;
 /** @throws TypeError that names the option; nothing was opened. */
 export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
   const bag = bagOf(given, "ModelLoader.open", LOADER_NAMES);
-  const judge = { policy: { strict: false, engineSafety: true, limits: limitsOf(bag["limits"]) }, requireDigest: false, maxBytes: undefined, guard: "auto", minGuard: "pinned" } as const;
+  const judge = { policy: { strict: false, engineSafety: true, limits: limitsOf(bag["limits"]) }, requireDigest: false, maxBytes: undefined, guard: "auto", minGuard: "pinned", flatAlways: false } as const;
   const root = folderBytes(bag["root"]);
   return {
     root,
@@ -140,6 +155,8 @@ export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
     registry: registryOf(bag["registry"]),
     onAuditFailure: oneOf(bag["onAuditFailure"] ?? "refuse", "onAuditFailure", ["refuse", "continue"]),
     concurrency: whole(bag["concurrency"] ?? CONCURRENCY_DEFAULT, "concurrency", 1, CONCURRENCY_MAX),
+    records: recordsOf(bag["records"]),
+    threads: bag["threads"] === undefined ? undefined : whole(bag["threads"], "threads", 1, THREADS_MAX),
     judge: judgeOf(bag, judge),
   };
 }
@@ -198,7 +215,27 @@ function judgeOf(bag: Bag, defaults: ParsedJudge): ParsedJudge {
     maxBytes: optionalWhole(bag["maxBytes"], "maxBytes") ?? defaults.maxBytes,
     guard: oneOf(bag["guard"] ?? defaults.guard, "guard", ["auto", ...GUARDS]),
     minGuard: oneOf(bag["minGuard"] ?? defaults.minGuard, "minGuard", GUARDS),
+    flatAlways: bag["flatDigest"] === undefined ? defaults.flatAlways : oneOf(bag["flatDigest"], "flatDigest", ["always", "unless-recorded"]) === "always",
   };
+}
+
+function recordsOf(given: unknown): ParsedRecords | undefined {
+  if (given === undefined) return undefined;
+  const { folder, key, keyFile, maxAgeSeconds } = bagOf(given, "records", RECORD_NAMES);
+  if (typeof folder !== "string" || folder === "") throw new TypeError("records.folder must be the path of a folder");
+  const maxAge = optionalWhole(maxAgeSeconds, "records.maxAgeSeconds");
+  return {
+    folder: stringBytes(resolve(folder)),
+    key: recordKey(key, keyFile),
+    maxAgeMs: maxAge === undefined ? undefined : Math.min(maxAge * 1000, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+function recordKey(key: unknown, keyFile: unknown): ParsedRecords["key"] {
+  if ((key === undefined) === (keyFile === undefined)) throw new TypeError("records needs either key or keyFile");
+  if (key !== undefined) return keyBytes(key);
+  if (typeof keyFile !== "string" || keyFile === "") throw new TypeError("records.keyFile must be the path of a file");
+  return { file: resolve(keyFile) };
 }
 
 function limitsOf(given: unknown): NativeLimits {

@@ -21,8 +21,8 @@ export function policyOf(judge: ParsedJudge): AuditPolicy {
   return policy;
 }
 
-function rulesText({ policy, requireDigest, maxBytes, guard, minGuard }: ParsedJudge): string {
+function rulesText({ policy, requireDigest, maxBytes, guard, minGuard, flatAlways }: ParsedJudge): string {
   const limits = Object.fromEntries(Object.entries(policy.limits).sort(([a], [b]) => (a < b ? -1 : 1)));
   const { strict, engineSafety } = policy;
-  return JSON.stringify({ id: POLICY_ID, version: VERSION, strict, engineSafety, requireDigest, maxBytes: maxBytes ?? null, guard, minGuard, limits });
+  return JSON.stringify({ id: POLICY_ID, version: VERSION, strict, engineSafety, requireDigest, maxBytes: maxBytes ?? null, guard, minGuard, flatAlways, limits });
 }

@@ -12,6 +12,8 @@ export interface DecisionDetails {
   readonly requireDigest?: boolean | undefined;
   readonly maxBytes?: number | undefined;
   readonly minGuard?: string | undefined;
+  /** `always` where the SHA-256 was to be computed whatever was recorded. */
+  readonly flatDigest?: string | undefined;
   readonly durationMs?: number | undefined;
   /** False: the decision is about a file and holds no data about a person, but for an actor that the host may have named. */
   readonly dataSubject?: boolean | undefined;
@@ -20,12 +22,24 @@ export interface DecisionDetails {
 /** The model's second digest, and which implementation made each of the two. */
 export interface DigestDetails {
   readonly blake3?: string | undefined;
+  /** `sha256`, or `tiles` under the record of an earlier proof, and when that was made. */
+  readonly proof?: string | undefined;
+  readonly recordedAt?: string | undefined;
   readonly sha256By?: string | undefined;
   readonly blake3By?: string | undefined;
 }
 
+/** What became of the records of earlier verifications. */
+export interface RecordDetails {
+  /** One of a few words; the sentence behind it. */
+  readonly recordIgnored?: string | undefined;
+  readonly recordIgnoredBecause?: string | undefined;
+  readonly recordStored?: boolean | undefined;
+  readonly recordNotStoredBecause?: string | undefined;
+}
+
 /** What every refusal says about what was refused. */
-export interface RefusalDetails extends DecisionDetails {
+export interface RefusalDetails extends DecisionDetails, RecordDetails {
   readonly message?: string | undefined;
   /** Byte offset in the file. */
   readonly offset?: number | undefined;
@@ -82,7 +96,7 @@ export interface EventDetails {
   readonly MalformedModelRejected: RefusalDetails;
   readonly ResourceLimitViolation: RefusalDetails;
   readonly ModelLoadFailed: RefusalDetails;
-  readonly ModelLoaded: DecisionDetails & DigestDetails & GuardDetails & { readonly findings?: number | undefined };
+  readonly ModelLoaded: DecisionDetails & DigestDetails & RecordDetails & GuardDetails & { readonly findings?: number | undefined };
   readonly ModelUnloaded: { readonly reason?: string | undefined };
   readonly GuardBroken: { readonly guard: string; readonly minGuard?: string | undefined };
 

@@ -30,9 +30,11 @@ type SpecOf<V, Mark extends string> =
 type Table = { readonly [T in AuditEventType]: EventSpec<SpecsOf<EventDetails[T]>> };
 
 const DECISION = {
-  root: "text?", strict: "flag?", engineSafety: "flag?", requireDigest: "flag?", maxBytes: "whole?", minGuard: "text?", durationMs: "number?", dataSubject: "flag?",
+  root: "text?", strict: "flag?", engineSafety: "flag?", requireDigest: "flag?", maxBytes: "whole?", minGuard: "text?",
+  flatDigest: "text?", durationMs: "number?", dataSubject: "flag?",
 } as const;
-const REFUSAL = { message: "text?", offset: "whole?", field: "text?", expected: "text?", actual: "text?", ...DECISION } as const;
+const RECORD = { recordIgnored: "text?", recordIgnoredBecause: "text?", recordStored: "flag?", recordNotStoredBecause: "text?" } as const;
+const REFUSAL = { message: "text?", offset: "whole?", field: "text?", expected: "text?", actual: "text?", ...RECORD, ...DECISION } as const;
 const SIGHTING = { observed: "text", deviceUuid: "text?", shardId: "text?" } as const;
 const COVERAGE = { coverage: "text", evidence: "text", deviceUuid: "text?" } as const;
 
@@ -48,7 +50,7 @@ const TABLE: Table = {
   ModelLoaded: {
     severity: "INFO",
     details: {
-      findings: "whole?", blake3: "text?", sha256By: "text?", blake3By: "text?",
+      findings: "whole?", blake3: "text?", proof: "text?", recordedAt: "text?", sha256By: "text?", blake3By: "text?", ...RECORD,
       guard: "text?", guardShortfall: "text?", verityDigest: "text?", ...DECISION,
     },
   },

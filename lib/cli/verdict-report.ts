@@ -21,9 +21,9 @@ export function verdictObject(verdict: Verdict): object {
   const auditError = verdict.auditError === undefined ? {} : { auditError: verdict.auditError.message };
   const { shown } = verdict.job;
   if (!verdict.ok) return { ...refusalObject(shown, verdict.error), ...auditError };
-  const { sha256, blake3, sizeBytes, digestExpected, gguf, guard, guardShortfall, verityDigest } = verdict.model;
+  const { sha256, blake3, proof, sizeBytes, digestExpected, gguf, guard, guardShortfall, verityDigest } = verdict.model;
   return {
-    ...pathObject(shown), ok: true, sha256, blake3, sizeBytes, digestExpected, guard, guardShortfall, verityDigest,
+    ...pathObject(shown), ok: true, sha256, blake3, proof: proof.by, sizeBytes, digestExpected, guard, guardShortfall, verityDigest,
     gguf: ggufObject(gguf), findings: gguf.findings, findingCount: gguf.findingCount, ...auditError,
   };
 }

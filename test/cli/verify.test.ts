@@ -38,7 +38,7 @@ describe("a good model", () => {
     const { code, stdout, stderr } = await cli(["verify", "--json", "good.gguf"], home);
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(line(stdout)).toEqual({
-      path: "good.gguf", ok: true, guard: "leased", sha256: GOOD_SHA256, blake3: blake3Hex(GOOD), sizeBytes: GOOD.length, digestExpected: false,
+      path: "good.gguf", ok: true, guard: "leased", sha256: GOOD_SHA256, blake3: blake3Hex(GOOD), proof: "sha256", sizeBytes: GOOD.length, digestExpected: false,
       gguf: { version: 3, tensorCount: 21, metadataCount: 20, alignment: 32, architecture: "llama" },
       findings: [], findingCount: 0,
     });

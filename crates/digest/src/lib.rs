@@ -5,12 +5,14 @@
 
 mod blake3_digest;
 mod lanes;
+mod mac;
 mod sha256;
 mod sha256_digest;
 mod tiling;
 
 pub use blake3_digest::{Blake3Digest, blake3_implementation};
 pub use lanes::{Lanes, Sha256Stream};
+pub use mac::{MAC_BYTES, MacKey};
 pub use sha256::{Sha256, sha256_implementation};
 pub use sha256_digest::{BadDigest, Sha256Digest};
 pub use tiling::{TILE_BYTES, TileValue, Tiling, TilingError};

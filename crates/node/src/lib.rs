@@ -13,6 +13,7 @@ mod lock;
 mod metadata;
 mod model;
 mod policy;
+mod proving;
 mod root;
 mod sync_at_exit;
 mod thread;

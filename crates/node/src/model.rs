@@ -4,27 +4,29 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 
 use gguf::{Header, Tensor, Value};
-use napi::bindgen_prelude::{BigInt, Env, Error, ObjectFinalize, Result};
+use napi::bindgen_prelude::{BigInt, Buffer, Env, Error, Object, ObjectFinalize, Result};
 use napi_derive::napi;
 use verify::Verified;
 
-use crate::control::saturating;
+use crate::control::{NativeControl, saturating};
 use crate::metadata::{self, Metadata};
+use crate::thread::{self, Held};
+use crate::verdict::Refusal;
 
 /// Owns the descriptor of the very file that was verified.
 #[napi]
 pub struct NativeModel {
-    verified: Option<Verified>,
+    verified: Option<Arc<Verified>>,
 }
 
 impl NativeModel {
     pub(crate) fn new(verified: Verified) -> Self {
         Self {
-            verified: Some(verified),
+            verified: Some(Arc::new(verified)),
         }
     }
 
-    fn open(&self) -> Result<&Verified> {
+    fn open(&self) -> Result<&Arc<Verified>> {
         let verified = self.verified.as_ref();
         verified.ok_or_else(|| Error::from_reason("the model was closed"))
     }
@@ -49,10 +51,56 @@ impl NativeModel {
         Ok(self.open()?.guard_broken())
     }
 
-    /// Closes the descriptor; a second call does nothing.
+    /// Copies bytes out of the file, each tile checked anew, on a thread of its own, which holds the file until
+    /// it is done.
+    #[napi(catch_unwind)]
+    pub fn read<'env>(
+        &self,
+        env: &'env Env,
+        offset: i64,
+        length: i64,
+        control: &NativeControl,
+    ) -> Result<Object<'env>> {
+        let range = range(offset, length).ok_or_else(|| Error::from_reason("no such range"))?;
+        let (verified, control) = (Arc::clone(self.open()?), control.inner.clone());
+        thread::promise(env, "model-window", move || {
+            Window::from(verified.read(range, &control))
+        })
+    }
+
+    /// Closes the descriptor, as soon as no reading holds it; a second call does nothing.
     #[napi]
     pub fn close(&mut self) {
         self.verified = None;
+    }
+}
+
+fn range(offset: i64, length: i64) -> Option<std::ops::Range<u64>> {
+    let start = u64::try_from(offset).ok()?;
+    Some(start..start.checked_add(u64::try_from(length).ok()?)?)
+}
+
+/// Bytes that are still the verified ones, or why there are none.
+#[napi(object, object_from_js = false)]
+pub(crate) struct Window {
+    pub bytes: Option<Buffer>,
+    pub refusal: Option<Refusal>,
+}
+
+impl Held for Window {}
+
+impl From<std::result::Result<Vec<u8>, verify::Refusal>> for Window {
+    fn from(outcome: std::result::Result<Vec<u8>, verify::Refusal>) -> Self {
+        match outcome {
+            Ok(bytes) => Self {
+                bytes: Some(bytes.into()),
+                refusal: None,
+            },
+            Err(refusal) => Self {
+                bytes: None,
+                refusal: Some(refusal.into()),
+            },
+        }
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use napi::bindgen_prelude::{Env, Error, Object, Result};
 use napi_derive::napi;
-use verify::{Ask, Guard, Guarding, Proving, Root};
+use verify::{Ask, Guard, Guarding, Root};
 
 use crate::control::NativeControl;
 use crate::policy::Policy;
+use crate::proving::Proving;
 use crate::thread;
 use crate::verdict::{Refusal, Verdict, expected_digest};
 
@@ -49,6 +50,7 @@ pub struct FileAsk {
     pub guard: Option<String>,
     pub min_guard: Option<String>,
     pub policy: Policy,
+    pub proving: Proving,
 }
 
 #[napi]
@@ -100,13 +102,13 @@ impl NativeRoot {
 
 fn whole_file(path: &[u8], ask: FileAsk) -> Result<Ask> {
     Ok(Ask {
+        proving: ask.proving.try_into()?,
         path: path.to_vec(),
         expected: expected_digest(ask.sha256.as_deref())?,
         bytes_max: ask
             .max_bytes
             .map_or(u64::MAX, |bytes| u64::try_from(bytes).unwrap_or(0)),
         policy: ask.policy.into(),
-        proving: Proving::default(),
         guarding: guarding(ask.guard.as_deref(), ask.min_guard.as_deref())?,
     })
 }

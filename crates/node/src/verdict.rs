@@ -5,6 +5,7 @@ use napi_derive::napi;
 
 use crate::control::saturating;
 use crate::model::{NativeGguf, NativeModel};
+use crate::proving::{Proof, RecordNotes};
 use crate::thread::Held;
 
 #[napi(object, object_from_js = false)]
@@ -20,6 +21,8 @@ pub(crate) struct Verdict {
     pub guard_shortfall: Option<String>,
     /// The file's own digest under fs-verity.
     pub verity_digest: Option<String>,
+    pub proof: Option<Proof>,
+    pub records: Option<RecordNotes>,
 }
 
 impl Held for Verdict {
@@ -80,6 +83,7 @@ impl From<verify::Refusal> for Refusal {
 impl From<verify::Refusal> for Verdict {
     fn from(refusal: verify::Refusal) -> Self {
         Self {
+            records: Some((&refusal.records).into()),
             refusal: Some(refusal.into()),
             ..Self::default()
         }
@@ -95,6 +99,8 @@ impl From<verify::Verified> for Verdict {
             blake3: verified.tiles().map(|tiles| tiles.root().to_string()),
             guard_shortfall: verified.guard_shortfall(),
             verity_digest: verified.verity_digest(),
+            proof: Some(verified.proven_by().into()),
+            records: Some(verified.records().into()),
             model: Some(NativeModel::new(verified)),
             refusal: None,
         }

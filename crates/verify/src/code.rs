@@ -15,6 +15,8 @@ pub enum Code {
     TooLarge,
     /// The file was written, cut or extended while it was read.
     ChangedWhileRead,
+    /// The file was changed after it was verified: its bytes are not handed out any more.
+    ChangedAfterCheck,
     /// The caller cancelled.
     Aborted,
     /// The operating system failed.
@@ -41,6 +43,7 @@ impl Code {
             Self::NotRegularFile => "NOT_REGULAR_FILE",
             Self::TooLarge => "TOO_LARGE",
             Self::ChangedWhileRead => "CHANGED_WHILE_READ",
+            Self::ChangedAfterCheck => "CHANGED_AFTER_CHECK",
             Self::Aborted => "ABORTED",
             Self::Io => "IO",
             Self::DigestMismatch => "DIGEST_MISMATCH",

@@ -3,11 +3,12 @@
 use crate::block::Block;
 use crate::pass::Consumer;
 use crate::ring::Failure;
-use crate::{Code, FileFacts, Refusal, Tiles};
+use crate::{Code, FileFacts, RecordsReport, Refusal, Tiles};
 use digest::{Sha256, Sha256Digest};
 use gguf::{Header, Policy, Scanner};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// Takes every byte of one model.
 pub(crate) struct Judge {
@@ -46,6 +47,27 @@ impl Consumer for Judge {
     }
 }
 
+/// Takes every byte of a model whose digest is proven elsewhere, and judges the format alone.
+pub(crate) struct HeaderJudge(Scanner);
+
+impl HeaderJudge {
+    pub(crate) fn new(bytes_total: u64, policy: Policy) -> Self {
+        Self(Scanner::new(bytes_total, policy))
+    }
+
+    pub(crate) fn verdict(self, sha256: Sha256Digest) -> Result<Arc<Header>, Refusal> {
+        let header = self.0.finish();
+        let header = header.map_err(|error| Refusal::from(error).with_sha256(sha256))?;
+        Ok(Arc::new(header))
+    }
+}
+
+impl Consumer for HeaderJudge {
+    fn take(&mut self, block: &Block) {
+        self.0.feed(block.bytes());
+    }
+}
+
 /// A model whose digest is known and not yet judged.
 pub(crate) struct Hashed {
     pub(crate) sha256: Sha256Digest,
@@ -59,6 +81,20 @@ pub(crate) struct Proof {
     pub(crate) sha256: Sha256Digest,
     pub(crate) header: Arc<Header>,
     pub(crate) tiles: Option<Tiles>,
+    pub(crate) by: ProvenBy,
+    pub(crate) records: RecordsReport,
+}
+
+/// What proves the digest of an accepted model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProvenBy {
+    /// The SHA-256 itself was computed from the bytes.
+    Sha256,
+    /// Every tile has the value that it had when the SHA-256 was computed, then.
+    Tiles {
+        /// When that was, by the record.
+        recorded: SystemTime,
+    },
 }
 
 impl Hashed {
@@ -70,12 +106,12 @@ impl Hashed {
         {
             return Err(mismatch(expected, sha256));
         }
-        let header = self.scanner.finish();
-        let header = header.map_err(|error| Refusal::from(error).with_sha256(sha256))?;
         Ok(Proof {
             sha256,
-            header: Arc::new(header),
+            header: HeaderJudge(self.scanner).verdict(sha256)?,
             tiles: None,
+            by: ProvenBy::Sha256,
+            records: RecordsReport::default(),
         })
     }
 }
@@ -117,6 +153,14 @@ impl From<Failure> for Refusal {
             Failure::Read { offset, errno } => Self {
                 offset: Some(offset),
                 ..Self::io("reading the file", errno)
+            },
+            Failure::WrongTile { offset } => Self {
+                offset: Some(offset),
+                ..Self::new(
+                    Code::DigestMismatch,
+                    "the bytes here differ from those that had the expected SHA-256 when it was last proven; do not \
+                     use them, fetch the model again",
+                )
             },
             Failure::Start { errno } => Self::io("starting a reading thread", errno),
             Failure::Panicked => Self::internal(),

@@ -36,6 +36,7 @@
 
 mod block;
 mod bytes;
+mod checked;
 mod code;
 mod contain;
 mod control;
@@ -46,11 +47,14 @@ mod judge;
 mod load;
 mod pass;
 mod platform;
+mod prove;
 mod reader;
+mod records;
 mod refusal;
 mod ring;
 mod sys;
 mod tiles;
+mod window;
 
 pub use block::Block;
 pub use bytes::{BytesPass, VerifiedBytes};
@@ -60,7 +64,9 @@ pub use control::Control;
 pub use facts::FileFacts;
 pub use guard::{Guard, Guarding};
 pub use inspect::{Inspected, inspect};
-pub use load::{Ask, Proving, Verified, load, load_into};
+pub use judge::ProvenBy;
+pub use load::{Ask, Proving, THREADS_MAX, Verified, load, load_into};
 pub use pass::Consumer;
+pub use records::{Ignored, Reason, Records, RecordsReport};
 pub use refusal::Refusal;
 pub use tiles::Tiles;

@@ -1,14 +1,17 @@
 //! A load: from a path beneath the root to the proof that its bytes were judged, or a refusal.
 
 use crate::guard::{Hold, Setting};
-use crate::judge::{Judge, Proof, guarded, unchanged};
-use crate::pass::{self, Consumer, TUNING, Tuning};
+use crate::judge::{Proof, ProvenBy, guarded};
+use crate::pass::{Consumer, TUNING};
+use crate::prove::{prove, small_enough};
 use crate::reader::Source;
-use crate::tiles::Tiler;
-use crate::{Code, Control, FileFacts, Guard, Guarding, Refusal, Root, Tiles, platform};
+use crate::records::{Records, RecordsReport};
+use crate::{Control, FileFacts, Guard, Guarding, Refusal, Root, Tiles, platform, window};
 use digest::{Sha256Digest, sha256_implementation};
 use gguf::{Header, Policy};
 use std::fs::File;
+use std::num::NonZero;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -34,11 +37,35 @@ pub struct Ask {
 pub struct Proving {
     /// Make tile values beside the SHA-256: a quarter of a core's work more, on a second core.
     pub tiles: bool,
+    /// Where full verifications are recorded, so that a later load of the same digest is proven by tiles.
+    pub records: Option<Records>,
+    /// Compute the SHA-256 in any case, whatever was recorded.
+    pub flat_always: bool,
+    /// Threads that a proof by tiles runs on, at most [`THREADS_MAX`]; 0 for as many as may run at once.
+    pub threads: usize,
 }
+
+/// More threads than that would cost more memory than they bring speed: each holds a block.
+pub const THREADS_MAX: usize = 32;
 
 impl Default for Proving {
     fn default() -> Self {
-        Self { tiles: true }
+        Self {
+            tiles: true,
+            records: None,
+            flat_always: false,
+            threads: 0,
+        }
+    }
+}
+
+impl Proving {
+    pub(crate) fn threads(&self) -> usize {
+        let threads = match self.threads {
+            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+            chosen => chosen,
+        };
+        threads.min(THREADS_MAX)
     }
 }
 
@@ -71,6 +98,27 @@ impl Verified {
     /// The tile values of the same bytes, unless they were not asked for.
     pub fn tiles(&self) -> Option<&Tiles> {
         self.proof.tiles.as_ref()
+    }
+
+    /// What proves the digest.
+    pub fn proven_by(&self) -> ProvenBy {
+        self.proof.by
+    }
+
+    /// What became of the record of an earlier verification, and of this one's.
+    pub fn records(&self) -> &RecordsReport {
+        &self.proof.records
+    }
+
+    /// Copies these bytes out of the file, every tile checked on its way against the value that was verified:
+    /// whatever became of the file, the copy is of the bytes that were judged, or [`ChangedAfterCheck`](crate::Code::ChangedAfterCheck).
+    /// For a model whose tile values were not asked for it is a refusal.
+    pub fn read(&self, range: Range<u64>, control: &Control) -> Result<Vec<u8>, Refusal> {
+        guarded(|| {
+            let tiles = self.tiles().ok_or_else(Refusal::internal)?;
+            window::read(&*self.file, tiles, range, control)
+        })
+        .map_err(|refusal| refusal.with_facts(self.facts))
     }
 
     /// What the header says.
@@ -182,56 +230,10 @@ pub(crate) fn open(
     root.open_file(path)
 }
 
-/// Reads everything, then judges in the fixed order: the reading, the digest, the format.
-fn prove<S: Source>(
-    source: &Arc<S>,
-    facts: &FileFacts,
-    ask: &Ask,
-    tuning: Tuning,
-    control: &Control,
-    consumers: &mut [&mut dyn Consumer],
-) -> Result<Proof, Refusal> {
-    small_enough(facts, ask)?;
-    let mut judge = Judge::new(facts.size, ask.expected, ask.policy);
-    let wants_tiles = ask.proving.tiles;
-    let mut tiler = wants_tiles.then(|| Tiler::start(facts.size, tuning.block_bytes));
-    let mut everyone: Vec<&mut dyn Consumer> = Vec::with_capacity(consumers.len() + 2);
-    // First, so that its thread has the block before this one is busy with it.
-    everyone.extend(tiler.iter_mut().map(|tiler| tiler as _));
-    everyone.extend(consumers.iter_mut().map(|consumer| &mut **consumer as _));
-    everyone.push(&mut judge);
-    pass::read(source, facts.size, tuning, control, &mut everyone)?;
-    let hashed = judge.hashed();
-    unchanged(facts, &look_again(&**source)?).map_err(|r| r.with_sha256(hashed.sha256))?;
-    let proof = hashed.verdict()?;
-    Ok(Proof {
-        tiles: tiler.map(Tiler::finish).transpose()?,
-        ..proof
-    })
-}
-
 pub(crate) fn look_again<S: Source>(source: &S) -> Result<FileFacts, Refusal> {
     source.facts().map_err(|platform::Fault { errno, .. }| {
         Refusal::io("looking at the file after reading it", Some(errno))
     })
-}
-
-fn small_enough(facts: &FileFacts, ask: &Ask) -> Result<(), Refusal> {
-    if facts.size > ask.bytes_max {
-        return Err(too_large(facts.size, ask.bytes_max));
-    }
-    Ok(())
-}
-
-fn too_large(size: u64, bytes_max: u64) -> Refusal {
-    Refusal {
-        expected: Some(bytes_max.to_string()),
-        actual: Some(size.to_string()),
-        ..Refusal::new(
-            Code::TooLarge,
-            format!("the file has {size} bytes, more than the {bytes_max} that are allowed"),
-        )
-    }
 }
 
 #[cfg(test)]

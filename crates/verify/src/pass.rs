@@ -34,6 +34,15 @@ pub(crate) const TUNING: Tuning = Tuning {
 };
 
 impl Tuning {
+    /// For as many threads that read and check: each holds a block, and some wait in order.
+    pub(crate) fn of_threads(threads: usize) -> Self {
+        Self {
+            blocks_max: threads + TUNING.blocks_max,
+            readers: threads,
+            ..TUNING
+        }
+    }
+
     pub(crate) fn shape(&self, bytes_total: u64) -> Shape {
         Shape {
             bytes_total,

@@ -1,6 +1,6 @@
 //! Those who fill the ring from a file: threads of our own, each reading whole blocks.
 
-use crate::ring::{Claim, Failure, Ring};
+use crate::ring::{Failure, Ring};
 use crate::{FileFacts, platform};
 use std::fs::File;
 use std::io;
@@ -13,6 +13,11 @@ pub(crate) trait Source: Send + Sync + 'static {
     fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize>;
     fn facts(&self) -> Result<FileFacts, platform::Fault>;
     fn advise_sequential(&self) {}
+
+    /// Fills one block, which begins at `offset`.
+    fn fill(&self, space: &mut [u8], offset: u64) -> Result<(), Failure> {
+        read_exact_at(self, space, offset)
+    }
 }
 
 impl Source for File {
@@ -82,20 +87,16 @@ fn spawn<S: Source>(
 /// Fills blocks until none is left or nobody wants them.
 pub(crate) fn read_blocks<S: Source>(ring: &Ring, source: &S) {
     while let Some(mut claim) = ring.claim() {
-        match fill(source, &mut claim) {
+        let offset = claim.offset;
+        match source.fill(claim.space(), offset) {
             Ok(()) => ring.publish(claim),
             Err(failure) => return ring.fail(&claim, failure),
         }
     }
 }
 
-fn fill<S: Source>(source: &S, claim: &mut Claim) -> Result<(), Failure> {
-    let offset = claim.offset;
-    read_exact_at(source, claim.space(), offset)
-}
-
 /// Fills `space` from `offset` on; an end before that is an end too early.
-pub(crate) fn read_exact_at<S: Source>(
+pub(crate) fn read_exact_at<S: Source + ?Sized>(
     source: &S,
     mut space: &mut [u8],
     mut offset: u64,

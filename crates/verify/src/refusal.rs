@@ -1,6 +1,6 @@
 //! A refusal: why a model was not accepted, as data.
 
-use crate::{Code, FileFacts, platform};
+use crate::{Code, FileFacts, RecordsReport, platform};
 use digest::Sha256Digest;
 use std::fmt;
 
@@ -28,6 +28,8 @@ pub struct Refusal {
     pub retriable: bool,
     /// The operating system's error number.
     pub errno: Option<i32>,
+    /// What became of the record of an earlier verification.
+    pub records: RecordsReport,
 }
 
 impl Refusal {
@@ -43,6 +45,7 @@ impl Refusal {
             facts: None,
             retriable: matches!(code, Code::ChangedWhileRead | Code::Aborted),
             errno: None,
+            records: RecordsReport::default(),
         }
     }
 

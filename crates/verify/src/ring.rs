@@ -41,6 +41,8 @@ pub(crate) enum Failure {
     Short { offset: u64 },
     /// The operating system could not read here.
     Read { offset: u64, errno: Option<i32> },
+    /// The bytes from here on are not those of the record.
+    WrongTile { offset: u64 },
     /// Nobody could be started to read.
     Start { errno: Option<i32> },
     /// One who fills blocks panicked.

@@ -74,7 +74,10 @@ fn who_wants_no_tiles_gets_none() {
     let bytes = model(3 * BLOCK);
     folder.file("m", &bytes);
     let flat = verify::Ask {
-        proving: Proving { tiles: false },
+        proving: Proving {
+            tiles: false,
+            ..Proving::default()
+        },
         ..ask("m")
     };
     let verified = verify::load(&folder.root(), &flat, &Control::new()).unwrap();

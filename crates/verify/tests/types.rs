@@ -29,6 +29,7 @@ fn codes_are_spelled_as_they_always_will_be() {
         (Code::NotRegularFile, "NOT_REGULAR_FILE"),
         (Code::TooLarge, "TOO_LARGE"),
         (Code::ChangedWhileRead, "CHANGED_WHILE_READ"),
+        (Code::ChangedAfterCheck, "CHANGED_AFTER_CHECK"),
         (Code::Aborted, "ABORTED"),
         (Code::Io, "IO"),
         (Code::DigestMismatch, "DIGEST_MISMATCH"),
