@@ -1,61 +1,138 @@
-//! Times the core without Node: `pass FILE [EXPECTED-SHA256]` prints one JSON object.
+//! Times the core without Node: `pass WAY FILE [RECORDS]` prints one JSON object.
 //!
-//! The file's folder is the root. A refusal is an answer too, with its code and the exit status 1.
+//! The ways: `ref` is the yardstick, one thread that reads 1 MiB and hashes it, over and over; `flat` is the pass
+//! with the SHA-256 alone, `both` the one with the tiles beside it; `recorded` loads with a record in the folder
+//! RECORDS, which the first call makes. The file's folder is the root. A refusal is an answer too, with its code and
+//! the exit status 1.
 
-use digest::{Sha256Digest, sha256_implementation};
+use digest::{MacKey, Sha256, Sha256Digest, blake3_implementation, sha256_implementation};
 use std::error::Error;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use verify::{Ask, Control, Proving, Refusal, Root, Verified};
+use verify::{Ask, Control, Guarding, ProvenBy, Proving, Records, Root};
+
+const USAGE: &str = "usage: pass ref|flat|both|recorded FILE [RECORDS]";
+
+/// What was computed, and by what.
+struct Answer {
+    ok: bool,
+    digest: String,
+    by: &'static str,
+}
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut words = std::env::args_os().skip(1);
-    let file = words.next().map(PathBuf::from);
-    let file = file
-        .ok_or("usage: pass FILE [EXPECTED-SHA256]")?
-        .canonicalize()?;
-    let expected = words
-        .next()
-        .map(|hex| Sha256Digest::from_hex(&hex.to_string_lossy()));
-    let root = Root::open(file.parent().ok_or("the file lies in no folder")?)?;
-    let ask = Ask {
-        path: file.as_os_str().as_encoded_bytes().to_vec(),
-        expected: expected.transpose()?,
-        bytes_max: u64::MAX,
-        policy: gguf::Policy::default(),
-        proving: Proving::default(),
-        guarding: verify::Guarding::default(),
+    let way = words.next().ok_or(USAGE)?.to_string_lossy().into_owned();
+    let file = PathBuf::from(words.next().ok_or(USAGE)?).canonicalize()?;
+    let size = file.metadata()?.len();
+    let proving = match (way.as_str(), words.next()) {
+        ("ref", None) => None,
+        ("flat", None) => Some(Proving {
+            tiles: false,
+            ..Proving::default()
+        }),
+        ("both", None) => Some(Proving::default()),
+        ("recorded", Some(folder)) => Some(recorded(folder.into())),
+        _ => return Err(USAGE.into()),
     };
+    let expected = proving.as_ref().and_then(|it| known(it.records.as_ref()?));
     let started = Instant::now();
-    let answer = verify::load(&root, &ask, &Control::new());
-    let seconds = started.elapsed().as_secs_f64();
-    println!("{{{},{}}}", body(&answer), timing(&answer, seconds));
-    Ok(ExitCode::from(u8::from(answer.is_err())))
+    let answer = match proving {
+        None => reference(&file)?,
+        Some(proving) => load(&file, expected, proving)?,
+    };
+    print(&answer, size, started.elapsed().as_secs_f64());
+    Ok(ExitCode::from(u8::from(!answer.ok)))
 }
 
-fn body(answer: &Result<Verified, Refusal>) -> String {
-    match answer {
-        Ok(verified) => format!(r#""ok":true,"sha256":"{}""#, verified.sha256()),
-        Err(refusal) => {
-            let sha256 = refusal.sha256.map_or_else(String::new, |it| it.to_string());
-            format!(
-                r#""ok":false,"code":"{}","sha256":"{sha256}""#,
-                refusal.code.as_str()
-            )
-        }
+/// A key that everybody knows: for measuring, not for believing.
+fn recorded(folder: PathBuf) -> Proving {
+    Proving {
+        records: Some(Records {
+            folder,
+            key: MacKey::from([0; 32]),
+            age_max: None,
+        }),
+        ..Proving::default()
     }
 }
 
+/// The digest of the only record there, as a caller would have it from elsewhere.
+fn known(records: &Records) -> Option<Sha256Digest> {
+    let entry = std::fs::read_dir(&records.folder).ok()?.next()?.ok()?;
+    let name = entry.file_name().into_string().ok()?;
+    Sha256Digest::from_hex(name.strip_suffix(".record")?).ok()
+}
+
+fn reference(file: &Path) -> Result<Answer, Box<dyn Error>> {
+    let mut file = File::open(file)?;
+    let mut buffer = vec![0; 1 << 20];
+    let mut sha256 = Sha256::new();
+    loop {
+        let count = file.read(&mut buffer)?;
+        if count == 0 {
+            break;
+        }
+        sha256.update(buffer.get(..count).unwrap_or_default());
+    }
+    let digest = sha256.finalize().to_string();
+    Ok(Answer {
+        ok: true,
+        digest,
+        by: "sha256",
+    })
+}
+
+fn load(
+    file: &Path,
+    expected: Option<Sha256Digest>,
+    proving: Proving,
+) -> Result<Answer, Box<dyn Error>> {
+    let root = Root::open(file.parent().ok_or("the file lies in no folder")?)?;
+    let ask = Ask {
+        path: file.as_os_str().as_encoded_bytes().to_vec(),
+        expected,
+        bytes_max: u64::MAX,
+        policy: gguf::Policy::default(),
+        proving,
+        guarding: Guarding::default(),
+    };
+    Ok(match verify::load(&root, &ask, &Control::new()) {
+        Ok(verified) => Answer {
+            ok: true,
+            digest: verified.sha256().to_string(),
+            by: match verified.proven_by() {
+                ProvenBy::Sha256 => "sha256",
+                ProvenBy::Tiles { .. } => "tiles",
+            },
+        },
+        Err(refusal) => Answer {
+            ok: false,
+            digest: refusal.sha256.map_or_else(String::new, |it| it.to_string()),
+            by: refusal.code.as_str(),
+        },
+    })
+}
+
 #[allow(clippy::cast_precision_loss, reason = "a figure for people")]
-fn timing(answer: &Result<Verified, Refusal>, seconds: f64) -> String {
-    let facts = answer
-        .as_ref()
-        .map_or_else(|it| it.facts, |it| Some(*it.facts()));
-    let size = facts.map_or(0, |facts| facts.size);
+fn print(answer: &Answer, size: u64, seconds: f64) {
+    let Answer { ok, digest, by } = answer;
     let rate = size as f64 / 1e9 / seconds;
-    format!(
-        r#""sizeBytes":{size},"seconds":{seconds:.6},"gigabytesPerSecond":{rate:.3},"implementation":"{}""#,
-        sha256_implementation()
-    )
+    println!(
+        r#"{{"ok":{ok},"sha256":"{digest}","by":"{by}","sizeBytes":{size},"seconds":{seconds:.6},"gigabytesPerSecond":{rate:.3},"peakMb":{},"implementations":"{}, {}"}}"#,
+        peak_megabytes(),
+        sha256_implementation(),
+        blake3_implementation()
+    );
+}
+
+/// The most memory that this process has had resident.
+fn peak_megabytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kilobytes.unwrap_or(0) / 1024
 }

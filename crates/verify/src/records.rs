@@ -21,6 +21,9 @@ pub(crate) const RECORDED_BYTES_MIN: u64 = (1 << 20) + 1;
 
 const VALUE_BYTES: usize = 32;
 
+/// A whole number of values.
+const PIECE_BYTES: usize = 2048 * VALUE_BYTES;
+
 /// A folder of records and the key that authenticates them. Nothing is opened before a load needs it.
 #[derive(Clone, Debug)]
 pub struct Records {
@@ -200,10 +203,7 @@ fn values(file: &mut folder::RecordFile, head: &Head) -> Result<Tiles, Ignored> 
             "the record is cut, or has something behind it",
         ));
     }
-    let bytes = file.read_rest(length)?;
-    let values = bytes.as_chunks::<VALUE_BYTES>().0;
-    let values: Vec<TileValue> = values.iter().map(|&value| value.into()).collect();
-    let tiles = Tiles::of(tiling, values).ok();
+    let tiles = Tiles::of(tiling, read_values(file, tiling.tiles())?).ok();
     let sound = tiles.filter(|tiles| tiles.root() == head.root);
     sound.ok_or_else(|| {
         Ignored::new(
@@ -211,4 +211,26 @@ fn values(file: &mut folder::RecordFile, head: &Head) -> Result<Tiles, Ignored> 
             "the record's tile values do not make the root that was authenticated",
         )
     })
+}
+
+/// In pieces, so that a large model's values are in memory once.
+fn read_values(file: &mut folder::RecordFile, count: u64) -> Result<Vec<TileValue>, Ignored> {
+    let count = usize::try_from(count).unwrap_or(usize::MAX);
+    let mut values: Vec<TileValue> = Vec::new();
+    let reserved = values.try_reserve_exact(count);
+    reserved.map_err(|_| {
+        Ignored::new(
+            Reason::Unreadable,
+            "there is no memory for the record's values",
+        )
+    })?;
+    let mut piece = vec![0; PIECE_BYTES];
+    while values.len() < count {
+        let length = PIECE_BYTES.min((count - values.len()) * VALUE_BYTES);
+        let bytes = piece.get_mut(..length).unwrap_or_default();
+        file.read(bytes)?;
+        let (found, _) = bytes.as_chunks::<VALUE_BYTES>();
+        values.extend(found.iter().map(|&value| TileValue::from(value)));
+    }
+    Ok(values)
 }

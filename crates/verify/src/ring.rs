@@ -200,7 +200,10 @@ impl Ring {
         let mut state = lock(&self.state);
         if !state.closed {
             state.ready.insert(index, block);
-            self.filled.notify_all();
+            // Who waits, waits for the next one: any other would wake it for nothing.
+            if index == state.taken {
+                self.filled.notify_all();
+            }
         }
     }
 

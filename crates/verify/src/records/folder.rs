@@ -125,17 +125,6 @@ impl RecordFile {
             .read_exact(buffer)
             .map_err(|error| read_failure(&error))
     }
-
-    pub(super) fn read_rest(&mut self, length: u64) -> Result<Vec<u8>, Ignored> {
-        let mut bytes = Vec::new();
-        let room = usize::try_from(length).unwrap_or(usize::MAX);
-        bytes
-            .try_reserve_exact(room)
-            .map_err(|_| Ignored::new(Reason::Unreadable, "there is no memory for the record"))?;
-        bytes.resize(room, 0);
-        self.read(&mut bytes)?;
-        Ok(bytes)
-    }
 }
 
 fn read_failure(error: &io::Error) -> Ignored {
