@@ -11,9 +11,6 @@ use linux as system;
 #[cfg(not(target_os = "linux"))]
 use unsupported as system;
 
-/// A new file that is left behind by a process that died is taken over after so many seconds.
-const ABANDONED_SECONDS: u64 = 600;
-
 pub(super) struct Folder(File);
 
 /// A record that is open for reading.
@@ -71,41 +68,26 @@ impl Folder {
         let Some(file) = self.begin(&new).map_err(|error| failed(&error))? else {
             return Ok(false);
         };
-        let written = write_all(file, head, values)
+        // The lock is held until the name has changed: nobody else gets hold of what is half written.
+        write_all(&file, head, values)
             .and_then(|()| system::rename(&self.0, &new, name))
-            .and_then(|()| self.0.sync_all());
-        written.map(|()| true).map_err(|error| {
-            // What is half written must not stand in the way of the next one; it may have its name already.
-            let _: io::Result<()> = system::remove(&self.0, &new);
-            failed(&error)
-        })
+            .and_then(|()| self.0.sync_all())
+            .map(|()| true)
+            .map_err(|error| failed(&error))
     }
 
-    /// Only one at a time writes a record; one that died does not hold it for ever.
+    /// The new file, empty and locked. What a writer that died has left is used again: its lock died with it.
     fn begin(&self, new: &str) -> io::Result<Option<File>> {
-        match system::create(&self.0, new) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            answer => return answer.map(Some),
-        }
-        if !self.is_abandoned(new)? {
+        let file = system::create(&self.0, new)?;
+        if !system::lock(&file)? || !system::is_named(&self.0, new, &file)? {
             return Ok(None);
         }
-        system::remove(&self.0, new)?;
-        system::create(&self.0, new).map(Some)
-    }
-
-    fn is_abandoned(&self, new: &str) -> io::Result<bool> {
-        let metadata = match system::open_record(&self.0, new) {
-            // Its writer has just finished.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-            answer => answer?.metadata()?,
-        };
-        let age = metadata.modified()?.elapsed().unwrap_or_default();
-        Ok(age.as_secs() >= ABANDONED_SECONDS)
+        file.set_len(0)?;
+        Ok(Some(file))
     }
 }
 
-fn write_all(file: File, head: &[u8], values: &[TileValue]) -> io::Result<()> {
+fn write_all(file: &File, head: &[u8], values: &[TileValue]) -> io::Result<()> {
     let mut writer = BufWriter::with_capacity(1 << 16, file);
     writer.write_all(head)?;
     for value in values {
@@ -154,7 +136,8 @@ fn failed(error: &io::Error) -> String {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use rustix::fs::{self, AtFlags, Mode, OFlags};
+    use rustix::fs::{self, AtFlags, FlockOperation, Mode, OFlags};
+    use rustix::io::Errno;
     use std::fs::{DirBuilder, File};
     use std::io;
     use std::os::unix::fs::{DirBuilderExt, MetadataExt};
@@ -195,17 +178,41 @@ mod linux {
         Ok(fs::openat(folder, name, flags, Mode::empty())?.into())
     }
 
+    /// Opened for writing, and made where it is missing. Nothing is written to what is no file of its own.
     pub(super) fn create(folder: &File, name: &str) -> io::Result<File> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        Ok(fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?.into())
+        let flags =
+            OFlags::WRONLY | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file: File = fs::openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?.into();
+        let metadata = file.metadata()?;
+        if !metadata.is_file() || metadata.nlink() > 1 {
+            return Err(io::Error::other(format!(
+                "{name} is in the way: it is no file, or has other names"
+            )));
+        }
+        Ok(file)
+    }
+
+    /// False where somebody else holds the lock.
+    pub(super) fn lock(file: &File) -> io::Result<bool> {
+        match fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            answer => Ok(answer.map(|()| true)?),
+        }
+    }
+
+    /// Whether the name still leads to this file: who held the lock before may have given it another.
+    pub(super) fn is_named(folder: &File, name: &str, file: &File) -> io::Result<bool> {
+        match fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Err(Errno::NOENT) => Ok(false),
+            answer => {
+                let (named, metadata) = (answer?, file.metadata()?);
+                Ok(named.st_dev == metadata.dev() && named.st_ino == metadata.ino())
+            }
+        }
     }
 
     pub(super) fn rename(folder: &File, from: &str, to: &str) -> io::Result<()> {
         Ok(fs::renameat(folder, from, folder, to)?)
-    }
-
-    pub(super) fn remove(folder: &File, name: &str) -> io::Result<()> {
-        Ok(fs::unlinkat(folder, name, AtFlags::empty())?)
     }
 }
 
@@ -245,7 +252,11 @@ mod unsupported {
         unsupported()
     }
 
-    pub(super) fn remove(_: &File, _: &str) -> io::Result<()> {
+    pub(super) fn lock(_: &File) -> io::Result<bool> {
+        unsupported()
+    }
+
+    pub(super) fn is_named(_: &File, _: &str, _: &File) -> io::Result<bool> {
         unsupported()
     }
 }

@@ -267,16 +267,39 @@ mod hostile {
     }
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn who_finds_another_at_work_leaves_it_and_takes_over_from_the_dead() {
     let home = Home::with_record(sha256("a"));
     let new = home.0.folder.join(format!("{}.record.new", sha256("b")));
-    let file = fs::File::create(&new).unwrap();
+    fs::write(&new, vec![1; 1 << 20]).unwrap();
+    let writer = fs::File::options().write(true).open(&new).unwrap();
+    writer.lock().unwrap();
     assert_eq!(home.0.store(sha256("b"), &tiles(SIZE)), Ok(false));
-    let long_ago = std::time::SystemTime::now() - Duration::from_secs(3600);
-    file.set_modified(long_ago).unwrap();
+    drop(writer);
     assert_eq!(home.0.store(sha256("b"), &tiles(SIZE)), Ok(true));
+    assert!(home.0.find(sha256("b"), SIZE).unwrap().is_some());
     assert!(!new.exists());
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_stands_in_a_new_record_s_way_is_not_written_to() {
+    let home = Home::with_record(sha256("a"));
+    let new = home.0.folder.join(format!("{}.record.new", sha256("b")));
+    let victim = home.path_of(sha256("a"));
+    let before = fs::read(&victim).unwrap();
+    fs::hard_link(&victim, &new).unwrap();
+    assert!(home.0.store(sha256("b"), &tiles(SIZE)).is_err());
+    fs::remove_file(&new).unwrap();
+    std::os::unix::fs::symlink(&victim, &new).unwrap();
+    assert!(home.0.store(sha256("b"), &tiles(SIZE)).is_err());
+    fs::remove_file(&new).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(&new).status();
+    assert!(made.unwrap().success());
+    assert!(home.0.store(sha256("b"), &tiles(SIZE)).is_err());
+    assert_eq!(fs::read(&victim).unwrap(), before);
+    assert!(home.0.find(sha256("b"), SIZE).unwrap().is_none());
 }
 
 #[test]
