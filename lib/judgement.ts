@@ -20,7 +20,7 @@ export interface Judge {
 /** Records a refusal. It stays a refusal: what goes wrong here is attached to it, never thrown in its place. */
 export async function recordRefusal(judge: Judge, call: Call, error: ModelLoadError, verdict: NativeVerdict): Promise<void> {
   try {
-    await judge.audit?.emit(refusalEvent(judge, call, error, verdict));
+    await emitAll(judge, [...ignoredEvents(judge, call, verdict), refusalEvent(judge, call, error, verdict)]);
   } catch (failure) {
     error.auditError = asError(failure);
   }
@@ -42,7 +42,7 @@ export async function recordReading(judge: Judge, call: Call, error: ModelLoadEr
  */
 export async function recordAcceptance(judge: Judge, call: Call, verdict: NativeVerdict, gguf: GgufView): Promise<Error | undefined> {
   try {
-    await judge.audit?.emit(acceptanceEvent(judge, call, verdict, gguf));
+    await emitAll(judge, [...ignoredEvents(judge, call, verdict), acceptanceEvent(judge, call, verdict, gguf)]);
     return undefined;
   } catch (failure) {
     if (judge.onAuditFailure === "continue") return asError(failure);
@@ -72,6 +72,27 @@ export function guardBrokenEvent(call: Call, verdict: NativeVerdict): AuditEvent
 /** What was asked for when it was loaded, and which model it is. */
 function ofAModelInUse(call: Call, verdict: NativeVerdict): Pick<AuditEvent, "outcome" | "target"> & ReturnType<typeof envelope> {
   return { ...envelope(call), outcome: "info", target: target(call, verdict.facts, verdict.sha256) };
+}
+
+/** In this order, and on the disk at once. */
+async function emitAll({ audit }: Judge, events: readonly AuditEvent[]): Promise<void> {
+  await Promise.all(events.map((event) => audit?.emit(event)));
+}
+
+/** What was not believed may have been forged: it is an event of its own, whatever became of the load. */
+function ignoredEvents(judge: Judge, call: Call, { refusal, facts, records }: NativeVerdict): AuditEventOf<"VerificationRecordIgnored">[] {
+  const { ignoredReason, ignoredMessage = "" } = records ?? {};
+  if (ignoredReason === undefined) return [];
+  return [{
+    ...envelope(call),
+    type: "VerificationRecordIgnored",
+    // The one thing that becomes of authentic records by themselves.
+    ...(ignoredReason === "stale" ? { severity: "INFO" } : {}),
+    outcome: "info",
+    reason: `RECORD_${ignoredReason.replaceAll("-", "_").toUpperCase()}`,
+    target: target(call, facts ?? refusal?.facts, undefined),
+    details: { message: ignoredMessage, root: judge.rootPath },
+  }];
 }
 
 function auditUnavailable(failure: Error): ModelLoadError {

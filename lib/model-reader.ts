@@ -39,8 +39,8 @@ export class ModelReader {
 
   /** @throws TypeError or RangeError before anything is read */
   async read(offset: number, length: number, options: ReadOptions = {}): Promise<Buffer> {
-    this.#demandRange(offset, length);
     if (length > READ_BYTES_MAX) throw new RangeError(`length must be at most ${READ_BYTES_MAX}, not ${length}; use stream() for more`);
+    this.#demandRange(offset, length);
     const signal = this.#signal(options);
     if (!(await this.#slots.take(signal))) throw this.#stopped(signal);
     try {

@@ -6,7 +6,7 @@ import type { AuditLog } from "./audit/log.ts";
 import { GUARDS } from "./guard.ts";
 import type { GuardName } from "./guard.ts";
 import type { NativeLimits, NativePolicy } from "./native.ts";
-import { keyBytes } from "./records.ts";
+import { recordKey } from "./records.ts";
 import type { ParsedRecords, RecordsOptions } from "./records.ts";
 
 /** Parser limits; absent ones keep their default (README, "Limits"). Counts and bytes are whole numbers. */
@@ -226,16 +226,9 @@ function recordsOf(given: unknown): ParsedRecords | undefined {
   const maxAge = optionalWhole(maxAgeSeconds, "records.maxAgeSeconds");
   return {
     folder: stringBytes(resolve(folder)),
-    key: recordKey(key, keyFile),
+    key: recordKey(key, keyFile, folder),
     maxAgeMs: maxAge === undefined ? undefined : Math.min(maxAge * 1000, Number.MAX_SAFE_INTEGER),
   };
-}
-
-function recordKey(key: unknown, keyFile: unknown): ParsedRecords["key"] {
-  if ((key === undefined) === (keyFile === undefined)) throw new TypeError("records needs either key or keyFile");
-  if (key !== undefined) return keyBytes(key);
-  if (typeof keyFile !== "string" || keyFile === "") throw new TypeError("records.keyFile must be the path of a file");
-  return { file: resolve(keyFile) };
 }
 
 function limitsOf(given: unknown): NativeLimits {

@@ -33,7 +33,6 @@ export function proofDetails(verdict: Pick<NativeVerdict, "blake3" | "proof" | "
 export function recordDetails(notes: NativeRecordNotes | undefined): RecordDetails {
   return {
     recordIgnored: notes?.ignoredReason,
-    recordIgnoredBecause: notes?.ignoredMessage,
     recordStored: notes?.stored === true ? true : undefined,
     recordNotStoredBecause: notes?.storeFailure,
   };

@@ -31,9 +31,8 @@ export interface DigestDetails {
 
 /** What became of the records of earlier verifications. */
 export interface RecordDetails {
-  /** One of a few words; the sentence behind it. */
+  /** Why one was not believed, in a word; the sentence stands in a `VerificationRecordIgnored` of its own. */
   readonly recordIgnored?: string | undefined;
-  readonly recordIgnoredBecause?: string | undefined;
   readonly recordStored?: boolean | undefined;
   readonly recordNotStoredBecause?: string | undefined;
 }
@@ -97,6 +96,8 @@ export interface EventDetails {
   readonly ResourceLimitViolation: RefusalDetails;
   readonly ModelLoadFailed: RefusalDetails;
   readonly ModelLoaded: DecisionDetails & DigestDetails & RecordDetails & GuardDetails & { readonly findings?: number | undefined };
+  /** The record's `reason` says why. */
+  readonly VerificationRecordIgnored: { readonly message: string; readonly root?: string | undefined };
   readonly ModelUnloaded: { readonly reason?: string | undefined };
   readonly GuardBroken: { readonly guard: string; readonly minGuard?: string | undefined };
 

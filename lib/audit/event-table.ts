@@ -33,7 +33,7 @@ const DECISION = {
   root: "text?", strict: "flag?", engineSafety: "flag?", requireDigest: "flag?", maxBytes: "whole?", minGuard: "text?",
   flatDigest: "text?", durationMs: "number?", dataSubject: "flag?",
 } as const;
-const RECORD = { recordIgnored: "text?", recordIgnoredBecause: "text?", recordStored: "flag?", recordNotStoredBecause: "text?" } as const;
+const RECORD = { recordIgnored: "text?", recordStored: "flag?", recordNotStoredBecause: "text?" } as const;
 const REFUSAL = { message: "text?", offset: "whole?", field: "text?", expected: "text?", actual: "text?", ...RECORD, ...DECISION } as const;
 const SIGHTING = { observed: "text", deviceUuid: "text?", shardId: "text?" } as const;
 const COVERAGE = { coverage: "text", evidence: "text", deviceUuid: "text?" } as const;
@@ -54,6 +54,8 @@ const TABLE: Table = {
       guard: "text?", guardShortfall: "text?", verityDigest: "text?", ...DECISION,
     },
   },
+  /** The record of an earlier verification was not believed, and the SHA-256 was computed again. */
+  VerificationRecordIgnored: { severity: "HIGH", details: { message: "text", root: "text?" } },
   ModelUnloaded: { severity: "INFO", details: { reason: "text?" } },
   /** Somebody asked to write to the file of a model that is in use: its bytes are guarded no longer. */
   GuardBroken: { severity: "HIGH", details: { guard: "text", minGuard: "text?" } },

@@ -1,7 +1,7 @@
 /** Records of full verifications: the next load is proven by tiles, and no bad record is ever believed. */
 import { createHash, createSecretKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import {
-  chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, truncateSync,
+  chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync, symlinkSync, truncateSync, unlinkSync,
   writeFileSync, writeSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -122,18 +122,22 @@ describe("a record that cannot be believed", () => {
     const seen = warnings();
     await loader.load("m.gguf", { sha256 });
     const sound = readFileSync(recordFile);
+    // The library's own tests flip every byte.
     const damaged = [
-      ...Array.from({ length: sound.length / 8 }, (_, index) => flipped(sound, index * 8 + (index % 8))),
-      ...Array.from({ length: sound.length / 16 }, (_, index) => sound.subarray(0, index * 16)),
+      ...Array.from({ length: sound.length / 16 }, (_, index) => flipped(sound, index * 16 + (index % 16))),
+      ...Array.from({ length: sound.length / 64 }, (_, index) => sound.subarray(0, index * 64)),
       Buffer.concat([sound, Buffer.alloc(1)]),
     ];
     for (const bad of damaged) {
       writeFileSync(recordFile, bad);
       expect((await loader.load("m.gguf", { sha256 })).proof.by).toBe("sha256");
     }
-    const ignored = (await records()).filter((record) => record.details?.["recordIgnored"] !== undefined);
+    const trail = await records();
+    const ignored = trail.filter(({ type }) => type === "VerificationRecordIgnored");
     expect(ignored).toHaveLength(damaged.length);
-    expect(new Set(ignored.map((record) => record.details?.["recordIgnored"]))).toEqual(new Set(["forged", "version", "values", "length"]));
+    expect(new Set(ignored.map(({ reason }) => reason))).toEqual(new Set(["RECORD_FORGED", "RECORD_VERSION", "RECORD_VALUES", "RECORD_LENGTH"]));
+    expect(ignored.at(-1)).toMatchObject({ sev: "HIGH", outcome: "info", action: "model.load", target: { path: "m.gguf", expectedSha256: sha256 } });
+    expect(trail.filter((record) => record.details?.["recordIgnored"] !== undefined)).toHaveLength(damaged.length);
     const counted = await Promise.all(["forged", "version", "values", "length"].map((reason) => metric("model_loader_records_ignored_total", { reason })));
     expect(counted.reduce((sum, value) => sum + value)).toBe(damaged.length);
     expect(seen.filter((text) => text.startsWith("MODEL_LOADER_RECORD_IGNORED"))).toHaveLength(4);
@@ -157,7 +161,9 @@ describe("a record that cannot be believed", () => {
       writeFileSync(recordFile, record);
       const judge = await gate({ root, records: { folder: recordFolder, key, ...options } });
       expect((await judge.loader.load("m.gguf", { sha256 })).proof.by).toBe("sha256");
-      expect((await judge.records()).at(-1)).toMatchObject({ details: { recordIgnored: reason, recordStored: true } });
+      const [ignored, load] = (await judge.records()).slice(-2);
+      expect(ignored).toMatchObject({ type: "VerificationRecordIgnored", sev: reason === "stale" ? "INFO" : "HIGH" });
+      expect(load).toMatchObject({ details: { recordIgnored: reason, recordStored: true } });
     }
   });
 
@@ -194,6 +200,27 @@ describe("a record folder that cannot be used", () => {
 });
 
 describe("the key", () => {
+  test("is one for all who open their loaders at once", async () => {
+    const home = await folder();
+    const keyFile = join(home, "key");
+    await Promise.all(Array.from({ length: 8 }, async () => (await ModelLoader.open({ root: home, audit: "disabled", records: { folder: join(home, "r"), keyFile } }))[Symbol.asyncDispose]()));
+    expect(readdirSync(home)).toEqual(["key"]);
+  });
+
+  test("that was exchanged ends the belief in what the old one wrote, and begins anew", async () => {
+    const home = await folder();
+    const records = { folder: join(home, "records"), keyFile: join(home, "key") };
+    const first = await gate({ records });
+    writeFileSync(join(first.root, "m.gguf"), bytes);
+    await first.loader.load("m.gguf", { sha256 });
+    unlinkSync(records.keyFile);
+    const second = await gate({ root: first.root, records });
+    const proofs: string[] = [];
+    for (let load = 0; load < 2; load += 1) proofs.push((await second.loader.load("m.gguf", { sha256 })).proof.by);
+    expect(proofs).toEqual(["sha256", "tiles"]);
+    expect((await second.records()).filter(({ reason }) => reason === "RECORD_FORGED")).toHaveLength(1);
+  });
+
   test("is made in its file, private to its owner, and used again", async () => {
     const home = await folder();
     const keyFile = join(home, "key");
@@ -216,7 +243,11 @@ describe("the key", () => {
     writeFileSync(join(home, "good"), randomBytes(32), { mode: 0o600 });
     symlinkSync(join(home, "good"), spoilt.link);
     mkdirSync(spoilt.folder);
-    for (const path of [...Object.values(spoilt), join(home, "missing", "key")]) await expect(open(path)).rejects.toMatchObject({ code: "RECORD_KEY" });
+    const shared = join(home, "shared");
+    mkdirSync(shared);
+    chmodSync(shared, 0o777);
+    writeFileSync(join(shared, "key"), randomBytes(32), { mode: 0o600 });
+    for (const path of [...Object.values(spoilt), join(home, "missing", "key"), join(shared, "key")]) await expect(open(path)).rejects.toMatchObject({ code: "RECORD_KEY" });
     expect(existsSync(join(home, "r"))).toBe(false);
     await (await open(join(home, "good")))[Symbol.asyncDispose]();
   });
@@ -234,6 +265,8 @@ describe("the key", () => {
       [{ folder: "x", key: "k".repeat(32) }, /records\.key/u],
       [{ folder: "x", key, maxAgeSeconds: -1 }, /maxAgeSeconds/u],
       [{ folder: "x", key, extra: 1 }, /"extra"/u],
+      [{ folder: "x", keyFile: "x/key" }, /outside records\.folder/u],
+      [{ folder: "x/", keyFile: "x/../x/a/key" }, /outside records\.folder/u],
       ["x", /records must be an object/u],
     ];
     for (const [records, message] of wrong) {
