@@ -108,6 +108,19 @@ describe("an outage", () => {
     expect(recordsOf(dir).filter(({ type }) => type === "AuditSinkFailed")).toHaveLength(1);
   });
 
+  test("that begins with the closing is waited out, as far as there is time", async (ctx) => {
+    const server = await NatsServer.start(present(ctx, debian));
+    const dir = newFolder();
+    const log = await openLog(dir, { sinks: sinkTo(server) });
+    for (let i = 0; i < 700; i += 1) log.emitSync(loaded(`c-${i}`));
+    const closing = log[Symbol.asyncDispose]();
+    await server.kill();
+    await sleep(300);
+    await server.start();
+    await closing;
+    expect(await streamLines(await server.client())).toEqual(linesOf(dir));
+  });
+
   test("that outlasts the closing is named by its number of records, within the time for closing", async () => {
     const said: string[] = [];
     const logger = { warn: (_: object, message: string) => { said.push(message); }, error: () => undefined };
