@@ -21,10 +21,6 @@ export class Episode {
     this.#trail = trail;
   }
 
-  get underway(): boolean {
-    return this.#since !== undefined;
-  }
-
   /** `next` is the first record that the sink lacks. */
   failed(failure: unknown, next: number): void {
     if (this.#since === undefined) {

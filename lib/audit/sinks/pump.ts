@@ -40,8 +40,6 @@ export class Pump implements SinkFollower {
   /** What was durable when the connection was made: with that the outage is over. */
   #owed = 0;
   #closing = false;
-  /** The sink was out of reach already when closing began. */
-  #hopeless = false;
   sound = true;
 
   constructor(options: PumpOptions, trail: SinkTrail) {
@@ -62,7 +60,6 @@ export class Pump implements SinkFollower {
 
   async close(): Promise<void> {
     this.#closing = true;
-    this.#hopeless = this.#episode.underway;
     this.#poked.give();
     const late = setTimeout(() => { this.#abort.abort(); this.#poked.give(); }, this.#options.closeMs);
     await this.#running;
@@ -85,8 +82,7 @@ export class Pump implements SinkFollower {
       } catch (failure) {
         if (this.#abort.signal.aborted) return;
         this.#failed(failure);
-        // In an outage one last try is enough; a sink that only now stumbles gets all the time for closing.
-        if (this.#closing && this.#hopeless) return;
+        // While closing too: its time is bounded, and a sink that stumbles may come back within it.
         await this.#poked.taken(this.#backoff.nextMs(), () => this.#closing);
       }
     }
