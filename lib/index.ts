@@ -46,6 +46,7 @@ export { Model } from "./model.ts";
 export type { ReadOptions } from "./model-reader.ts";
 export { ModelTensor } from "./model-tensor.ts";
 export type { Proof } from "./proof.ts";
+export type { RecordReason } from "./native.ts";
 export type { RecordsOptions } from "./records.ts";
 export { VERSION } from "./native.ts";
 export { TlogError } from "./tlog/errors.ts";

@@ -1,7 +1,7 @@
 /** How a model's digests came about, as it is told to callers, to the trail and to the log. */
 import type { DigestDetails, RecordDetails } from "./audit/event-details.ts";
 import { IMPLEMENTATIONS } from "./implementations.ts";
-import type { NativeRecordNotes, NativeVerdict } from "./native.ts";
+import type { NativeRecordNotes, NativeVerdict, RecordReason } from "./native.ts";
 
 /** What proves that a model has its SHA-256. */
 export interface Proof {
@@ -9,11 +9,13 @@ export interface Proof {
   readonly by: "sha256" | "tiles";
   /** For a proof by tiles: when the SHA-256 was computed, by the authenticated record. */
   readonly recordedAt: Date | undefined;
+  /** Why the record of an earlier verification was not believed, where there was one (README, "Records"). */
+  readonly recordIgnored: RecordReason | undefined;
 }
 
-export function proofOf({ proof }: Pick<NativeVerdict, "proof">): Proof {
+export function proofOf({ proof, records }: Pick<NativeVerdict, "proof" | "records">): Proof {
   const recordedAt = proof?.recordedMs === undefined ? undefined : new Date(proof.recordedMs);
-  return { by: proof?.by ?? "sha256", recordedAt };
+  return { by: proof?.by ?? "sha256", recordedAt, recordIgnored: records?.ignoredReason };
 }
 
 /** What the trail says of the digests, beside the SHA-256 that stands in the target. */

@@ -1,7 +1,5 @@
 /** Arguments from a shell, parsed once: what leaves this file is known by name and complete. */
 import { parseArgs } from "node:util";
-import { GUARDS } from "../guard.ts";
-import type { GuardName } from "../guard.ts";
 import type { BytePath } from "./byte-path.ts";
 import { rawArguments } from "./raw-arguments.ts";
 import { didYouMean } from "./suggest.ts";
@@ -109,9 +107,9 @@ export function digest(text: string | undefined, option: string): string | undef
   throw new UsageError(`--${option} must be 64 hex digits, and ${visible(text, 80)} has ${text.length} characters.`);
 }
 
-/** The name of a guard. */
-export function guardName(text: string | undefined, option: string): GuardName | undefined {
-  const known = GUARDS.find((name) => name === text);
+/** One of a few words. */
+export function oneOf<Word extends string>(text: string | undefined, option: string, words: readonly Word[]): Word | undefined {
+  const known = words.find((word) => word === text);
   if (text === undefined || known !== undefined) return known;
-  throw new UsageError(`--${option} must be one of ${GUARDS.join(", ")}, not ${visible(text, 40)}.`);
+  throw new UsageError(`--${option} must be one of ${words.join(", ")}, not ${visible(text, 40)}.`);
 }

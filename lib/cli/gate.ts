@@ -4,6 +4,7 @@ import { ModelLoadError, REFUSAL_CODES } from "../errors.ts";
 import { ModelLoader } from "../loader.ts";
 import type { Model } from "../model.ts";
 import type { CallOptions } from "../options.ts";
+import type { RecordsOptions } from "../records.ts";
 import { toBytes, toText } from "./byte-path.ts";
 import type { BytePath } from "./byte-path.ts";
 import type { Job } from "./jobs.ts";
@@ -32,6 +33,7 @@ export interface GateOptions {
   readonly judge: Ask["judge"];
   readonly call: Ask["call"];
   readonly audit: AuditLog | undefined;
+  readonly records: RecordsOptions | undefined;
   readonly concurrency: number;
 }
 
@@ -73,8 +75,8 @@ export class Gate implements AsyncDisposable {
   #opened(root: BytePath): Promise<ModelLoader> {
     const known = this.#loaders.get(root);
     if (known !== undefined) return known;
-    const { judge, audit = "disabled", concurrency } = this.#options;
-    const loader = ModelLoader.open({ root: toText(root), audit, concurrency, ...judge });
+    const { judge, audit = "disabled", records, concurrency } = this.#options;
+    const loader = ModelLoader.open({ root: toText(root), audit, records, concurrency, ...judge });
     this.#loaders.set(root, loader);
     return loader;
   }

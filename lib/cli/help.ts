@@ -33,6 +33,9 @@ ${EXIT_CODES}`,
   # Every *.gguf below a folder, one JSON object a line
   model-loader verify --json /models | jq -c 'select(.ok | not)'
 
+  # The first time the SHA-256 is computed; from then on every tile is compared, on all cores
+  model-loader verify --state ~/.local/state/model-loader llama.gguf --sha256 9f86d081…
+
   # As a host would: nothing outside /models, every decision in the audit trail
   model-loader verify --root /models --audit /var/lib/model-loader/audit --actor deploy-42 llama.gguf
 
@@ -42,6 +45,9 @@ Options
   --sha256 HEX         the promised digest; for one file
   --require-digest     refuse where no digest is promised
   --audit DIR          record every decision in the audit trail in DIR
+  --state DIR          record full verifications in DIR, and prove promised digests by those records; DIR/record.key is
+                       the secret that makes them believed
+  --flat-digest WHEN   always: compute the SHA-256 whatever was recorded; unless-recorded (default)
   --actor TEXT         who asks; recorded
   --correlation-id ID  ties the records to a request; recorded
   --max-bytes N        refuse larger files before reading them

@@ -1,6 +1,7 @@
 /** How a verdict is told: an object for programs, text for people. */
 import type { ModelLoadError } from "../errors.ts";
 import type { Finding, GgufView } from "../gguf-view.ts";
+import type { Proof } from "../proof.ts";
 import { isText, toBytes, toText } from "./byte-path.ts";
 import type { BytePath } from "./byte-path.ts";
 import { EXIT, exitOf } from "./exit.ts";
@@ -23,7 +24,7 @@ export function verdictObject(verdict: Verdict): object {
   if (!verdict.ok) return { ...refusalObject(shown, verdict.error), ...auditError };
   const { sha256, blake3, proof, sizeBytes, digestExpected, gguf, guard, guardShortfall, verityDigest } = verdict.model;
   return {
-    ...pathObject(shown), ok: true, sha256, blake3, proof: proof.by, sizeBytes, digestExpected, guard, guardShortfall, verityDigest,
+    ...pathObject(shown), ok: true, sha256, blake3, proof: proof.by, recordedAt: proof.recordedAt, recordIgnored: proof.recordIgnored, sizeBytes, digestExpected, guard, guardShortfall, verityDigest,
     gguf: ggufObject(gguf), findings: gguf.findings, findingCount: gguf.findingCount, ...auditError,
   };
 }
@@ -46,14 +47,21 @@ export function ggufObject(gguf: GgufView): object {
 
 export function verdictText(verdict: Verdict): string {
   if (!verdict.ok) return [refusalText(verdict.job.shown, verdict.error), ...hint(verdict), ...auditText(verdict.auditError)].join("\n");
-  const { sha256, sizeBytes, digestExpected, gguf } = verdict.model;
+  const { sha256, proof, sizeBytes, digestExpected, gguf } = verdict.model;
   return [
     `ok       ${nameText(verdict.job.shown)}`,
     `  sha256 ${sha256} ${digestExpected ? "(as promised)" : "(computed; none was promised with --sha256)"}`,
+    ...proofText(proof),
     `  ${sizeText(sizeBytes)}, ${ggufText(gguf)}`,
     ...findingsText(gguf.findings, gguf.findingCount),
     ...auditText(verdict.auditError),
   ].join("\n");
+}
+
+function proofText({ recordedAt, recordIgnored }: Proof): string[] {
+  const proven = recordedAt === undefined ? [] : [`  proven by its tiles, which had this SHA-256 when it was computed at ${recordedAt.toISOString()}`];
+  const ignored = recordIgnored === undefined ? [] : [`  IGNORED the record of an earlier verification: ${recordIgnored}`];
+  return [...proven, ...ignored];
 }
 
 export function refusalText(shown: BytePath, error: ModelLoadError): string {

@@ -1,6 +1,7 @@
 /** What a `verify` command line asks for. */
 import type { CallOptions, JudgeOptions } from "../options.ts";
-import { digest, guardName, parseCommand, UsageError, wholeNumber } from "./args.ts";
+import { GUARDS } from "../guard.ts";
+import { digest, oneOf, parseCommand, UsageError, wholeNumber } from "./args.ts";
 import type { BytePath } from "./byte-path.ts";
 import { requireOneFile } from "./jobs.ts";
 
@@ -8,6 +9,7 @@ export interface Ask {
   readonly names: readonly BytePath[];
   readonly root: string | undefined;
   readonly auditFolder: string | undefined;
+  readonly stateFolder: string | undefined;
   readonly json: boolean;
   readonly judge: JudgeOptions;
   readonly call: Pick<CallOptions, "sha256" | "actor" | "correlationId">;
@@ -15,7 +17,7 @@ export interface Ask {
 
 export const VERIFY_GRAMMAR = {
   flags: ["strict", "no-engine-safety", "require-digest", "json"],
-  options: ["root", "sha256", "audit", "max-bytes", "min-guard", "actor", "correlation-id"],
+  options: ["root", "sha256", "audit", "max-bytes", "min-guard", "state", "flat-digest", "actor", "correlation-id"],
 } as const;
 
 /** @throws UsageError */
@@ -26,12 +28,13 @@ export function parseVerify(args: readonly string[]): Ask {
   const sha256 = digest(options.get("sha256"), "sha256");
   if (sha256 !== undefined) requireOneFile(names, root);
   return {
-    names, root, auditFolder: options.get("audit"), json: flags.has("json"),
+    names, root, auditFolder: options.get("audit"), stateFolder: options.get("state"), json: flags.has("json"),
     judge: {
       strict: flags.has("strict"),
       engineSafety: !flags.has("no-engine-safety"),
       requireDigest: flags.has("require-digest"),
-      minGuard: guardName(options.get("min-guard"), "min-guard"),
+      minGuard: oneOf(options.get("min-guard"), "min-guard", GUARDS),
+      flatDigest: oneOf(options.get("flat-digest"), "flat-digest", ["always", "unless-recorded"]),
       maxBytes: wholeNumber(options.get("max-bytes"), "max-bytes"),
     },
     call: { sha256, actor: options.get("actor"), correlationId: options.get("correlation-id") },

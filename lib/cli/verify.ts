@@ -3,7 +3,7 @@ import { availableParallelism } from "node:os";
 import { AuditLog } from "../audit/log.ts";
 import { ModelLoadError } from "../errors.ts";
 import { toText } from "./byte-path.ts";
-import { EXIT, worst } from "./exit.ts";
+import { EXIT, exitOf, worst } from "./exit.ts";
 import { Gate } from "./gate.ts";
 import type { Verdict } from "./gate.ts";
 import { inOrder } from "./in-order.ts";
@@ -12,6 +12,7 @@ import { jobsOf, sizeBytes } from "./jobs.ts";
 import type { Job } from "./jobs.ts";
 import { Output } from "./output.ts";
 import { Progress, watched } from "./progress.ts";
+import { recordsIn } from "./state.ts";
 import { visible } from "./terminal.ts";
 import { count } from "./units.ts";
 import { exitOfVerdict, refusalObject, refusalText, verdictObject, verdictText } from "./verdict-report.ts";
@@ -28,8 +29,10 @@ export async function verify(args: readonly string[]): Promise<number> {
   const jobs = await jobsOf(ask.names, ask.root);
   const audit = await opened(ask.auditFolder);
   if (audit instanceof Error) return withoutTrail(audit, ask, output);
+  const records = recordsIn(ask.stateFolder);
+  if (records instanceof Error) return worst([unjudged(records, ask, output), ...(await closed(audit, output))]);
   const concurrency = Math.min(FILES_AT_ONCE_MAX, availableParallelism());
-  const gate = new Gate({ judge: ask.judge, call: ask.call, audit, concurrency });
+  const gate = new Gate({ judge: ask.judge, call: ask.call, audit, records, concurrency });
   const codes = await judgeAll(jobs, concurrency, gate, output, interrupt);
   codes.push(...(await closed(gate, output)), ...(await closed(audit, output)));
   return interrupt.exitCode ?? worst(codes);
@@ -46,8 +49,12 @@ async function opened(folder: string | undefined): Promise<AuditLog | undefined 
 /** Judging without the trail that was asked for would be a decision that nobody can prove. */
 function withoutTrail(failure: Error, ask: Ask, output: Output): number {
   const error = new ModelLoadError("AUDIT_UNAVAILABLE", { message: `the audit trail cannot be written, so nothing was judged: ${failure.message}` });
+  return unjudged(error, ask, output);
+}
+
+function unjudged(error: ModelLoadError, ask: Ask, output: Output): number {
   for (const name of ask.names) output.result(refusalObject(name, error), () => refusalText(name, error));
-  return EXIT.AUDIT;
+  return exitOf(error.code);
 }
 
 /** A trail that cannot be closed is one that cannot be trusted. */

@@ -45,7 +45,7 @@ describe("a recorded verification", () => {
     const { root, loader, records, metric, recordFile } = await recording();
     const before = Date.now();
     const first = await loader.load("m.gguf", { sha256 });
-    expect(first.proof).toEqual({ by: "sha256", recordedAt: undefined });
+    expect(first.proof).toEqual({ by: "sha256", recordedAt: undefined, recordIgnored: undefined });
     expect((await records()).at(-1)).toMatchObject({ details: { proof: "sha256", recordStored: true } });
     const second = await loader.load("m.gguf", { sha256 });
     expect(second).toMatchObject({ sha256, blake3: first.blake3, sizeBytes: bytes.length, digestExpected: true, proof: { by: "tiles" } });
