@@ -76,7 +76,8 @@ function ofAModelInUse(call: Call, verdict: NativeVerdict): Pick<AuditEvent, "ou
 
 /** In this order, and on the disk at once. */
 async function emitAll({ audit }: Judge, events: readonly AuditEvent[]): Promise<void> {
-  await Promise.all(events.map((event) => audit?.emit(event)));
+  if (audit === undefined) return;
+  await Promise.all(events.map((event) => audit.emit(event)));
 }
 
 /** What was not believed may have been forged: it is an event of its own, whatever became of the load. */
