@@ -1,0 +1,136 @@
+//! What CUDA and Vulkan have in common: devices, an opened device, memory on it.
+//!
+//! Implementations answer in errors, never in panics, and take no verdict: they hash, measure and
+//! report. They are used from several threads, one call at a time for each piece of memory.
+
+use crate::{Access, Accounting, BackendKind, Code, Device, DeviceUuid, Placement, VramError};
+use digest::{TileValue, Tiling};
+use std::sync::Arc;
+
+/// One interface to devices, opened at run time.
+pub trait Backend: Send + Sync {
+    /// Which one it is.
+    fn kind(&self) -> BackendKind;
+
+    /// The devices that it sees now, those that are no VRAM included.
+    ///
+    /// # Errors
+    /// `VRAM_NO_DRIVER` and `VRAM_DRIVER_TOO_OLD` where there is no use in asking.
+    fn devices(&self) -> Result<Vec<Device>, VramError>;
+
+    /// Opens a device: loads the kernels and tests them with fresh random data.
+    ///
+    /// # Errors
+    /// `VRAM_NO_DEVICE`, `VRAM_SELF_TEST_FAILED`, or what the driver says.
+    fn open(&self, device: DeviceUuid) -> Result<Arc<dyn Gpu>, VramError>;
+}
+
+/// An opened device whose kernels passed their test.
+pub trait Gpu: Send + Sync {
+    /// What it is; its free memory as it was when it was opened.
+    fn device(&self) -> &Device;
+
+    /// The kernels that it runs.
+    fn kernel(&self) -> &KernelFacts;
+
+    /// The driver's counters, now.
+    fn usage(&self) -> Result<Usage, VramError>;
+
+    /// Memory for so many bytes (at least 1), in the device's own memory and nowhere else.
+    ///
+    /// # Errors
+    /// `VRAM_ALLOCATION_FAILED`; never a fallback to other memory.
+    fn allocate(&self, bytes: u64) -> Result<Box<dyn Memory>, VramError>;
+
+    /// What memory that surely is local, and what memory that surely is the host's, takes to answer:
+    /// the two ends of the latency scale. Nothing where pages cannot be timed.
+    fn latency_scale(&self) -> Result<Option<(u32, u32)>, VramError>;
+
+    /// Somebody else's memory of this process, to be read and nothing else.
+    ///
+    /// # Safety of the caller
+    /// None is needed: the driver is asked first whether the range is an allocation of this device.
+    ///
+    /// # Errors
+    /// `VRAM_BAD_RANGE` where it is none, or where this backend cannot read other people's memory.
+    fn foreign(&self, pointer: u64, bytes: u64) -> Result<Box<dyn Memory>, VramError> {
+        let _ = (pointer, bytes);
+        let message = "this backend cannot read memory that another library allocated";
+        Err(VramError::new(Code::BadRange, message))
+    }
+}
+
+/// A piece of memory on a device. Dropped, it is cleared and freed as by [`Memory::release`], and a
+/// failure of that is lost: so release it.
+pub trait Memory: Send {
+    /// Bytes that were asked for.
+    fn bytes(&self) -> u64;
+
+    /// Puts `data` at `offset`, in bytes. Returns once `data` may change, perhaps long before it has
+    /// arrived; blocks while all staging buffers are on their way.
+    fn upload(&mut self, offset: u64, data: &[u8]) -> Result<(), VramError>;
+
+    /// Waits until all uploads have arrived.
+    fn flush(&mut self) -> Result<(), VramError>;
+
+    /// Makes the device's mapping read-only, where it can: returns what it now is.
+    fn protect(&mut self) -> Result<Access, VramError>;
+
+    /// Computes tile values on the device. Blocks until they are there.
+    fn hash(&mut self, job: &HashJob) -> Result<HashRun, VramError>;
+
+    /// What the driver says of this memory now.
+    fn placement(&self) -> Result<Placement, VramError>;
+
+    /// Measures every page. `seed` chooses where in the pages. Nothing where pages cannot be timed.
+    fn latency(&mut self, seed: u32) -> Result<Option<PageCycles>, VramError>;
+
+    /// Clears the bytes and gives the memory back: returns how many bytes became free. Foreign
+    /// memory stays as it is.
+    fn release(self: Box<Self>) -> Result<u64, VramError>;
+}
+
+/// A run of tiles to be hashed. Tile `first` starts at byte `first * 256 KiB` of the memory.
+#[derive(Clone, Debug)]
+pub struct HashJob {
+    /// How the bytes lie in tiles: says how long the last one is, and that an only one is the root.
+    pub tiling: Tiling,
+    /// The first tile's number.
+    pub first: u64,
+    /// How many tiles; callers keep it below what a display's watchdog allows.
+    pub tiles: u64,
+    /// The key of BLAKE3's keyed mode.
+    pub key: Option<[u8; 32]>,
+}
+
+/// What a device computed.
+#[derive(Clone, Debug)]
+pub struct HashRun {
+    /// One value a tile, in order.
+    pub values: Vec<TileValue>,
+    /// Seconds by the device's own events, where it has them.
+    pub device_seconds: Option<f64>,
+}
+
+/// The fewest clock cycles that one load took, page by page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageCycles {
+    /// Bytes of a page.
+    pub page_bytes: u64,
+    /// One number a page, in order.
+    pub cycles: Vec<u32>,
+}
+
+/// The driver's counters for a device.
+pub type Usage = Accounting;
+
+/// Which kernels a device runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelFacts {
+    /// What they are, such as `ptx-6.0-sm_52` or `spir-v-1.3`.
+    pub name: &'static str,
+    /// BLAKE3 of the text or code that the driver was given.
+    pub blake3: digest::Blake3Digest,
+    /// The library that the driver's functions come from, as the system names it.
+    pub driver_library: String,
+}

@@ -1,0 +1,39 @@
+//! Models sealed in GPU memory, and evidence that they are there, whole and unchanged.
+//!
+//! A [`Backend`] finds [`Device`]s and opens one as a [`Gpu`]; a [`Gpu`] gives [`Memory`]. Above these
+//! three traits nothing knows CUDA or Vulkan: a `Vault` seals verified files and hands out
+//! [`Handle`]s, and every check of a sealed model returns [`Evidence`], never a bare boolean.
+//!
+//! # What it does not prove
+//! Prover and verifier share one process. The evidence holds against faults, drivers, eviction, other
+//! tenants and stray writes, not against code that runs in this process.
+
+#![deny(unsafe_code)]
+#![allow(
+    clippy::result_large_err,
+    reason = "an error is built once a call and is what the caller came for; a box would only hide its fields"
+)]
+
+mod backend;
+mod code;
+mod device;
+mod error;
+mod evidence;
+mod handle;
+mod policy;
+mod record;
+
+pub use backend::{Backend, Gpu, HashJob, HashRun, KernelFacts, Memory, PageCycles, Usage};
+pub use code::Code;
+pub use device::{
+    Addressing, BackendKind, Device, DeviceKind, DeviceMemory, DeviceUuid, DriverModel, Link,
+    NotVram, PciAddress,
+};
+pub use error::{DriverFault, VramError};
+pub use evidence::{
+    Access, Accounting, BadTile, Content, Evidence, Freshness, FreshnessMethod, Latency, Level,
+    MemoryType, Placement, Timing, Verdict,
+};
+pub use handle::Handle;
+pub use policy::Policy;
+pub use record::{SEAL_RECORD_VERSION, SealKey, SealRecord, SealedRange};
