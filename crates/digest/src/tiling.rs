@@ -69,6 +69,25 @@ impl Tiling {
 
     /// The value of tile `index`, whose bytes are `bytes`.
     pub fn value(self, index: u64, bytes: &[u8]) -> Result<TileValue, TilingError> {
+        self.value_by(index, bytes, Keying::Plain)
+    }
+
+    /// The value of tile `index` in BLAKE3's keyed mode, whose bytes are `bytes`.
+    pub fn keyed_value(
+        self,
+        index: u64,
+        bytes: &[u8],
+        key: &[u8; 32],
+    ) -> Result<TileValue, TilingError> {
+        self.value_by(index, bytes, Keying::Keyed(key))
+    }
+
+    fn value_by(
+        self,
+        index: u64,
+        bytes: &[u8],
+        keying: Keying<'_>,
+    ) -> Result<TileValue, TilingError> {
         let range = self.range(index).ok_or(TilingError::NoSuchTile { index })?;
         if bytes.len() as u64 != range.end - range.start {
             return Err(TilingError::TileLength {
@@ -76,30 +95,70 @@ impl Tiling {
                 bytes: bytes.len(),
             });
         }
+        let mut hasher = keying.hasher();
         if self.tiles() == 1 {
             // The only tile is the root itself, and a root is finished in its own way.
-            return Ok(TileValue(*blake3::hash(bytes).as_bytes()));
+            return Ok(TileValue(*hasher.update(bytes).finalize().as_bytes()));
         }
-        let mut hasher = blake3::Hasher::new();
         hasher.set_input_offset(range.start).update(bytes);
         Ok(TileValue(hasher.finalize_non_root()))
     }
 
     /// The digest of the file with these tiles, given in order.
     pub fn root(self, values: &[TileValue]) -> Result<Blake3Digest, TilingError> {
+        self.root_by(values, Keying::Plain)
+    }
+
+    /// The keyed digest of the file whose tiles have these keyed values, given in order.
+    pub fn keyed_root(
+        self,
+        values: &[TileValue],
+        key: &[u8; 32],
+    ) -> Result<Blake3Digest, TilingError> {
+        self.root_by(values, Keying::Keyed(key))
+    }
+
+    fn root_by(
+        self,
+        values: &[TileValue],
+        keying: Keying<'_>,
+    ) -> Result<Blake3Digest, TilingError> {
         if values.len() as u64 != self.tiles() {
             return Err(TilingError::TileCount {
                 values: values.len(),
                 tiles: self.tiles(),
             });
         }
-        Ok(fold(values))
+        Ok(fold(values, keying.mode()))
+    }
+}
+
+/// Which of BLAKE3's modes. A plain value is what `b3sum` says; a keyed one only its key's owners know.
+#[derive(Clone, Copy)]
+enum Keying<'key> {
+    Plain,
+    Keyed(&'key [u8; 32]),
+}
+
+impl<'key> Keying<'key> {
+    fn hasher(self) -> blake3::Hasher {
+        match self {
+            Self::Plain => blake3::Hasher::new(),
+            Self::Keyed(key) => blake3::Hasher::new_keyed(key),
+        }
+    }
+
+    fn mode(self) -> Mode<'key> {
+        match self {
+            Self::Plain => Mode::Hash,
+            Self::Keyed(key) => Mode::KeyedHash(key),
+        }
     }
 }
 
 /// Full subtrees lie on a stack, the largest first: as many as `count` of tiles has bits. Merging is
 /// put off until the next tile comes, because the last merge of all is the root's.
-fn fold(values: &[TileValue]) -> Blake3Digest {
+fn fold(values: &[TileValue], mode: Mode<'_>) -> Blake3Digest {
     let mut stack: Vec<ChainingValue> = Vec::with_capacity(64);
     for (count, TileValue(value)) in values.iter().enumerate() {
         for _ in 0..if count == 0 {
@@ -107,25 +166,23 @@ fn fold(values: &[TileValue]) -> Blake3Digest {
         } else {
             count.trailing_zeros()
         } {
-            merge_last_two(&mut stack);
+            merge_last_two(&mut stack, mode);
         }
         stack.push(*value);
     }
     while stack.len() > 2 {
-        merge_last_two(&mut stack);
+        merge_last_two(&mut stack, mode);
     }
     match (stack.pop(), stack.pop()) {
-        (Some(right), Some(left)) => {
-            (*merge_subtrees_root(&left, &right, Mode::Hash).as_bytes()).into()
-        }
+        (Some(right), Some(left)) => (*merge_subtrees_root(&left, &right, mode).as_bytes()).into(),
         // The only tile's value is the root already; no tile at all was refused before.
         (only, _) => only.unwrap_or_default().into(),
     }
 }
 
-fn merge_last_two(stack: &mut Vec<ChainingValue>) {
+fn merge_last_two(stack: &mut Vec<ChainingValue>, mode: Mode<'_>) {
     if let (Some(right), Some(left)) = (stack.pop(), stack.pop()) {
-        stack.push(merge_subtrees_non_root(&left, &right, Mode::Hash));
+        stack.push(merge_subtrees_non_root(&left, &right, mode));
     }
 }
 

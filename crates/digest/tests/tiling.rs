@@ -141,3 +141,20 @@ fn what_does_not_fit_the_tiling_is_refused() {
         u64::MAX
     );
 }
+
+#[test]
+fn keyed_tiles_make_the_keyed_digest_of_all_bytes() {
+    let key: [u8; 32] = std::array::from_fn(|i| i as u8);
+    for len in [0, 1, 1024, TILE - 1, TILE, TILE + 1, 3 * TILE + 77, 5 * TILE] {
+        let bytes = pattern(len);
+        let tiling = Tiling::of(len as u64);
+        let tile = |index: u64| {
+            let range = tiling.range(index).unwrap();
+            let bytes = &bytes[range.start as usize..range.end as usize];
+            tiling.keyed_value(index, bytes, &key).unwrap()
+        };
+        let values: Vec<TileValue> = (0..tiling.tiles()).map(tile).collect();
+        let expected = *blake3::keyed_hash(&key, &bytes).as_bytes();
+        assert_eq!(tiling.keyed_root(&values, &key).unwrap(), expected.into());
+    }
+}
