@@ -145,7 +145,16 @@ fn what_does_not_fit_the_tiling_is_refused() {
 #[test]
 fn keyed_tiles_make_the_keyed_digest_of_all_bytes() {
     let key: [u8; 32] = std::array::from_fn(|i| i as u8);
-    for len in [0, 1, 1024, TILE - 1, TILE, TILE + 1, 3 * TILE + 77, 5 * TILE] {
+    for len in [
+        0,
+        1,
+        1024,
+        TILE - 1,
+        TILE,
+        TILE + 1,
+        3 * TILE + 77,
+        5 * TILE,
+    ] {
         let bytes = pattern(len);
         let tiling = Tiling::of(len as u64);
         let tile = |index: u64| {

@@ -4,7 +4,7 @@
 //! report. They are used from several threads, one call at a time for each piece of memory.
 
 use crate::{Access, Accounting, BackendKind, Code, Device, DeviceUuid, Placement, VramError};
-use digest::{TileValue, Tiling};
+use digest::{Blake3Digest, TileValue, Tiling};
 use std::sync::Arc;
 
 /// One interface to devices, opened at run time.
@@ -66,6 +66,11 @@ pub trait Memory: Send {
     /// Bytes that were asked for.
     fn bytes(&self) -> u64;
 
+    /// Where kernels of this process find the bytes, as a device address; nothing where there is no such thing.
+    fn pointer(&self) -> Option<u64> {
+        None
+    }
+
     /// Puts `data` at `offset`, in bytes. Returns once `data` may change, perhaps long before it has
     /// arrived; blocks while all staging buffers are on their way.
     fn upload(&mut self, offset: u64, data: &[u8]) -> Result<(), VramError>;
@@ -78,6 +83,33 @@ pub trait Memory: Send {
 
     /// Computes tile values on the device. Blocks until they are there.
     fn hash(&mut self, job: &HashJob) -> Result<HashRun, VramError>;
+
+    /// The digest of the first `tiling.bytes_total()` bytes, under a key or plain. At most `slice`
+    /// tiles are hashed at once. Overridden where the device can compute the upper levels too.
+    fn root(
+        &mut self,
+        tiling: Tiling,
+        key: Option<[u8; 32]>,
+        slice: u64,
+    ) -> Result<Blake3Digest, VramError> {
+        let mut values = Vec::new();
+        while (values.len() as u64) < tiling.tiles() {
+            let first = values.len() as u64;
+            let tiles = slice.clamp(1, tiling.tiles() - first);
+            let job = HashJob {
+                tiling,
+                first,
+                tiles,
+                key,
+            };
+            values.extend(self.hash(&job)?.values);
+        }
+        let root = match &key {
+            Some(key) => tiling.keyed_root(&values, key),
+            None => tiling.root(&values),
+        };
+        root.map_err(|error| VramError::new(Code::Internal, error.to_string()))
+    }
 
     /// What the driver says of this memory now.
     fn placement(&self) -> Result<Placement, VramError>;

@@ -16,15 +16,19 @@
 
 mod backend;
 mod code;
+mod cuda;
 mod device;
 mod error;
 mod evidence;
 mod handle;
+mod nvml;
 mod policy;
 mod record;
+mod self_test;
 
 pub use backend::{Backend, Gpu, HashJob, HashRun, KernelFacts, Memory, PageCycles, Usage};
 pub use code::Code;
+pub use cuda::Cuda;
 pub use device::{
     Addressing, BackendKind, Device, DeviceKind, DeviceMemory, DeviceUuid, DriverModel, Link,
     NotVram, PciAddress,

@@ -1,0 +1,1 @@
+//! Devices nobody has at hand.

@@ -1,0 +1,55 @@
+//! What NVML says, as types. Pure.
+
+use crate::{Addressing, DriverModel};
+
+/// What it says of a device that stays.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NvmlFacts {
+    pub(crate) driver: Option<String>,
+    pub(crate) free_bytes: Option<u64>,
+    pub(crate) ecc: Option<bool>,
+    pub(crate) mig: Option<bool>,
+    pub(crate) addressing: Option<Addressing>,
+    pub(crate) driver_model: Option<DriverModel>,
+    /// Generation and lanes, at most.
+    pub(crate) pcie_max: Option<(u32, u32)>,
+    pub(crate) c2c: Option<bool>,
+}
+
+/// What it counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct NvmlCounters {
+    pub(crate) process_bytes: Option<u64>,
+    pub(crate) ecc_uncorrected: Option<u64>,
+    pub(crate) row_remap_pending: Option<bool>,
+}
+
+/// A process on a device; its bytes are absent where the driver does not say, as always under WDDM.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ProcessUse {
+    pub(crate) pid: u32,
+    pub(crate) bytes: Option<u64>,
+}
+
+/// Process numbers are the host's: in a container this process may not find itself.
+pub(crate) fn used_by(pid: u32, list: &[ProcessUse]) -> Option<u64> {
+    list.iter().find(|use_| use_.pid == pid)?.bytes
+}
+
+pub(crate) fn addressing(value: u32) -> Option<Addressing> {
+    match value {
+        0 => Some(Addressing::Separate),
+        1 => Some(Addressing::Hmm),
+        2 => Some(Addressing::Ats),
+        _ => None,
+    }
+}
+
+pub(crate) fn driver_model(value: u32) -> Option<DriverModel> {
+    match value {
+        0 => Some(DriverModel::Wddm),
+        1 => Some(DriverModel::Tcc),
+        2 => Some(DriverModel::Mcdm),
+        _ => None,
+    }
+}
