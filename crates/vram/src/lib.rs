@@ -15,6 +15,7 @@
 )]
 
 mod backend;
+mod clock;
 mod code;
 mod cuda;
 mod device;
@@ -27,6 +28,7 @@ mod record;
 mod self_test;
 
 pub use backend::{Backend, Gpu, HashJob, HashRun, KernelFacts, Memory, PageCycles, Usage};
+pub use clock::{Clock, Monotonic};
 pub use code::Code;
 pub use cuda::Cuda;
 pub use device::{

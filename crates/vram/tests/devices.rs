@@ -1,0 +1,92 @@
+//! Devices: what a driver that is there, old, cut or absent comes to.
+
+mod common;
+
+use common::{on_the_double, on_the_double_without};
+use vram::{Backend, Code, Cuda, DeviceKind};
+
+#[test]
+fn a_device_is_described_and_passes_its_test() {
+    on_the_double("a_device_is_described_and_passes_its_test", |double| {
+        let cuda = Cuda::open().unwrap();
+        let devices = cuda.devices().unwrap();
+        let device = &devices[0];
+        assert_eq!(device.kind, DeviceKind::Discrete);
+        assert_eq!(device.pci.unwrap().to_string(), "0000:65:00.0");
+        assert_eq!(device.driver, "550.54.15");
+        assert_eq!(device.link.as_ref().unwrap().name, "PCIe 5 x16");
+        assert_eq!(device.ecc, Some(true));
+        assert!(device.can_protect);
+        let gpu = cuda.open(device.uuid).unwrap();
+        assert_eq!(gpu.kernel().driver_library, "libcuda.so.1");
+        drop(gpu);
+        assert_eq!((double.held(), double.dirty_bytes()), (0, 0));
+    });
+}
+
+#[test]
+fn wrong_kernels_are_found_at_once() {
+    on_the_double("wrong_kernels_are_found_at_once", |double| {
+        let cuda = Cuda::open().unwrap();
+        let uuid = cuda.devices().unwrap()[0].uuid;
+        double.fails("wrong=1");
+        let error = cuda.open(uuid).err().unwrap();
+        assert_eq!(error.code, Code::SelfTestFailed);
+        assert_eq!((double.held(), double.dirty_bytes()), (0, 0));
+    });
+}
+
+#[test]
+fn a_driver_that_lacks_a_function_is_an_answer() {
+    on_the_double_without(
+        "a_driver_that_lacks_a_function_is_an_answer",
+        &["cuMemCreate"],
+        |_| {
+            let error = Cuda::open().err().unwrap();
+            assert_eq!(error.code, Code::DriverTooOld);
+            assert!(error.message.contains("cuMemCreate"), "{error}");
+        },
+    );
+}
+
+#[test]
+fn functions_that_only_add_evidence_may_lack() {
+    on_the_double_without(
+        "functions_that_only_add_evidence_may_lack",
+        &[
+            "cuMemGetAccess",
+            "cuMemRetainAllocationHandle",
+            "nvmlDeviceGetMemoryInfo_v2",
+            "nvmlDeviceGetAddressingMode",
+        ],
+        |_| {
+            let cuda = Cuda::open().unwrap();
+            let device = cuda.devices().unwrap().remove(0);
+            assert_eq!(device.memory.free_bytes, None);
+            cuda.open(device.uuid).unwrap();
+        },
+    );
+}
+
+#[test]
+fn an_old_driver_is_an_answer() {
+    on_the_double("an_old_driver_is_an_answer", |double| {
+        double.fails("driver=8000");
+        assert_eq!(Cuda::open().err().unwrap().code, Code::DriverTooOld);
+        double.fails("devices=0");
+        assert_eq!(Cuda::open().err().unwrap().code, Code::NoDriver);
+        double.fails("ptx_too_new=1");
+        let cuda = Cuda::open().unwrap();
+        let uuid = cuda.devices().unwrap()[0].uuid;
+        assert_eq!(cuda.open(uuid).err().unwrap().code, Code::DriverTooOld);
+        assert_eq!(double.held(), 0);
+    });
+}
+
+#[test]
+fn no_driver_is_an_answer() {
+    // A machine with a GPU has one, and then this says nothing.
+    if let Err(error) = Cuda::open() {
+        assert_eq!(error.code, Code::NoDriver);
+    }
+}

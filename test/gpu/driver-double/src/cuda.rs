@@ -1,0 +1,32 @@
+//! The driver's functions.
+
+mod device;
+mod memory;
+mod run;
+
+pub(crate) use device::{put_text, total};
+
+use crate::faults::Faults;
+use crate::state::{State, device};
+
+/// Fills a caller's place, where there is one.
+pub(crate) fn put<T>(place: *mut T, value: T) {
+    if !place.is_null() {
+        // SAFETY: cuda.h and nvml.h say that the place has room for a value of this type.
+        unsafe { place.write_unaligned(value) };
+    }
+}
+
+/// Takes a value from where a caller says that it is.
+pub(crate) fn take<T: Copy>(place: *const T) -> T {
+    // SAFETY: cuda.h says that a value of this type lies there.
+    unsafe { place.read_unaligned() }
+}
+
+/// One call to a device that still answers.
+fn call(work: impl FnOnce(&mut State, &Faults) -> Result<(), i32>) -> i32 {
+    match device() {
+        Ok((mut state, faults)) => work(&mut state, &faults).err().unwrap_or(0),
+        Err(status) => status,
+    }
+}
