@@ -17,6 +17,8 @@ pub enum Code {
     AllocationFailed,
     /// The bytes on the device are not those of the verified file: nothing was sealed.
     SealMismatch,
+    /// The bytes are those of the file, but they do not lie in the device's own memory.
+    NotResident,
     /// The kernels do not compute what they must on this device: it cannot be used.
     SelfTestFailed,
     /// The device is gone, or its context is dead after a fault. Nothing on it can be used again.
@@ -48,6 +50,7 @@ impl Code {
             Self::InsufficientMemory => "VRAM_INSUFFICIENT_MEMORY",
             Self::AllocationFailed => "VRAM_ALLOCATION_FAILED",
             Self::SealMismatch => "VRAM_SEAL_MISMATCH",
+            Self::NotResident => "VRAM_NOT_RESIDENT",
             Self::SelfTestFailed => "VRAM_SELF_TEST_FAILED",
             Self::DeviceLost => "VRAM_DEVICE_LOST",
             Self::DriverFailed => "VRAM_DRIVER_FAILED",

@@ -1,7 +1,7 @@
 //! Models sealed in GPU memory, and evidence that they are there, whole and unchanged.
 //!
 //! A [`Backend`] finds [`Device`]s and opens one as a [`Gpu`]; a [`Gpu`] gives [`Memory`]. Above these
-//! three traits nothing knows CUDA or Vulkan: a `Vault` seals verified files and hands out
+//! three traits nothing knows CUDA or Vulkan: a [`Vault`] seals verified files and hands out
 //! [`Handle`]s, and every check of a sealed model returns [`Evidence`], never a bare boolean.
 //!
 //! # What it does not prove
@@ -15,17 +15,29 @@
 )]
 
 mod backend;
+mod boot;
 mod clock;
 mod code;
+mod comparison;
 mod cuda;
 mod device;
 mod error;
 mod evidence;
 mod handle;
+mod latency;
 mod nvml;
 mod policy;
 mod record;
+mod sampling;
+mod scrub;
+mod sealing;
 mod self_test;
+mod shard;
+mod slots;
+mod tensors;
+mod timing;
+mod vault;
+mod verdict;
 
 pub use backend::{Backend, Gpu, HashJob, HashRun, KernelFacts, Memory, PageCycles, Usage};
 pub use clock::{Clock, Monotonic};
@@ -43,3 +55,5 @@ pub use evidence::{
 pub use handle::Handle;
 pub use policy::Policy;
 pub use record::{SEAL_RECORD_VERSION, SealKey, SealRecord, SealedRange};
+pub use scrub::{Scrub, ScrubStep};
+pub use vault::{BookEntry, Found, Holdings, Sealed, Sealing, Vault};

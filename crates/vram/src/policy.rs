@@ -1,5 +1,7 @@
 //! The policy: what a device and its memory must be.
 
+use crate::{Code, Device, MemoryType, Placement, Usage, VramError};
+
 /// What is demanded of a device, of the memory, and of evidence. Managed and host memory are refused
 /// by no option: they can never be attested.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,6 +24,76 @@ pub struct Policy {
     pub slow_factor: f64,
     /// How often a slow check is tried before it is called inconclusive.
     pub tries_max: u32,
+}
+
+impl Policy {
+    /// Refuses a device that breaks a rule, before anything is allocated there.
+    pub(crate) fn admit(&self, device: &Device) -> Result<(), VramError> {
+        let admitted = match device.judge() {
+            Err(why) if !self.allow_unified => Err(VramError::violation(
+                "allowUnified",
+                format!("{why}: it is not called VRAM"),
+            )),
+            _ if self.require_ecc && device.ecc != Some(true) => Err(VramError::violation(
+                "requireEcc",
+                "the device's memory does not correct errors, or does not say so",
+            )),
+            _ if self.require_read_only && !device.can_protect => Err(VramError::violation(
+                "requireReadOnly",
+                "the driver cannot make memory read-only",
+            )),
+            _ => Ok(()),
+        };
+        admitted.map_err(|error| error.on(device.uuid))
+    }
+
+    /// Refuses memory that is not the device's own, whatever the device is.
+    pub(crate) fn admit_memory(&self, placement: &Placement) -> Result<(), VramError> {
+        if placement.managed == Some(true) {
+            let message =
+                "the memory is managed: it may be moved at any time and cannot be attested";
+            return Err(VramError::violation("managed", message));
+        }
+        let host = placement.memory_type == MemoryType::Host || placement.on_device == Some(false);
+        if host && !self.allow_unified {
+            let message = "the driver gave memory that is not on the device";
+            return Err(VramError::violation("host", message));
+        }
+        Ok(())
+    }
+
+    /// Refuses a device with less free memory than is needed: other memory is never used instead.
+    pub(crate) fn admit_bytes(&self, bytes: u64, usage: &Usage) -> Result<(), VramError> {
+        let needed = bytes.saturating_add(self.headroom_bytes);
+        let free = usage.free_bytes.unwrap_or(usage.total_bytes);
+        if needed <= free {
+            return Ok(());
+        }
+        let message = format!(
+            "the device has {free} bytes free of {}, and {needed} are needed: free some, or choose another device",
+            usage.total_bytes
+        );
+        Err(VramError {
+            requested_bytes: Some(needed),
+            available_bytes: Some(free),
+            ..VramError::new(Code::InsufficientMemory, message)
+        })
+    }
+
+    /// As bytes, for the seal record: the same for the same policy, in every build.
+    pub(crate) fn canonical(&self) -> String {
+        format!(
+            "requireEcc={} requireReadOnly={} allowUnified={} headroomBytes={} residentFractionMin={:?} slowPagesMax={} slowFactor={:?} triesMax={}",
+            self.require_ecc,
+            self.require_read_only,
+            self.allow_unified,
+            self.headroom_bytes,
+            self.resident_fraction_min,
+            self.slow_pages_max,
+            self.slow_factor,
+            self.tries_max
+        )
+    }
 }
 
 impl Default for Policy {

@@ -1,0 +1,158 @@
+//! The scrub: every tile again and again, in steps, at a small part of the device's time.
+
+use crate::comparison::{Compared, Comparison};
+use crate::shard::{Shard, Watch};
+use crate::{Clock, Code, Content, Evidence, VramError};
+use std::sync::Arc;
+use std::time::Duration;
+use verify::Control;
+
+/// Tiles of one slice, 256 MiB: a step ends soon after its budget.
+const SLICE_TILES: u64 = 1024;
+
+/// Bad tiles that are named.
+const NAMED_MAX: usize = 64;
+
+/// A scrub of one sealed model. It does nothing by itself: who has it takes its steps.
+pub struct Scrub {
+    shard: Arc<Shard>,
+    clock: Arc<dyn Clock>,
+    duty: f64,
+    next: u64,
+    passes: u64,
+    /// Of the pass that is under way.
+    found: Compared,
+}
+
+/// What a step did.
+#[derive(Clone, Debug)]
+pub struct ScrubStep {
+    /// Bytes that this step checked.
+    pub bytes: u64,
+    /// Seconds that it took.
+    pub seconds: f64,
+    /// How long to rest before the next step, to keep to the duty cycle.
+    pub rest: Duration,
+    /// How much of the pass under way is done, 0 to 1.
+    pub coverage: f64,
+    /// Passes that were completed.
+    pub passes: u64,
+    /// Of the pass that this step completed, or of the tiles so far, as soon as one is wrong.
+    pub evidence: Option<Evidence>,
+}
+
+impl Scrub {
+    pub(crate) fn new(
+        shard: Arc<Shard>,
+        clock: Arc<dyn Clock>,
+        duty: f64,
+    ) -> Result<Self, VramError> {
+        if !(duty > 0.0 && duty <= 1.0) {
+            let message = "a scrub's duty cycle must be more than 0 and at most 1";
+            return Err(VramError::new(Code::BadRange, message));
+        }
+        let found = nothing(&shard);
+        Ok(Self {
+            shard,
+            clock,
+            duty,
+            next: 0,
+            passes: 0,
+            found,
+        })
+    }
+
+    /// Checks slices until the budget is used up, the pass is done, or a tile is wrong; at least one
+    /// slice.
+    ///
+    /// # Errors
+    /// As [`crate::Vault::verify`].
+    pub fn step(&mut self, budget: Duration, control: &Control) -> Result<ScrubStep, VramError> {
+        let clock = self.clock.clone();
+        let watch = Watch {
+            clock: &*clock,
+            control,
+        };
+        let started = clock.now();
+        let took = || clock.now().saturating_sub(started);
+        let bytes_before = self.found.content.bytes_checked;
+        let tiles = self.shard.facts.tiles.tiling().tiles();
+        let bad_before = self.found.content.bad_tiles_count;
+        loop {
+            self.slice(watch)?;
+            let bad = self.found.content.bad_tiles_count > bad_before;
+            if self.next >= tiles || bad || took() >= budget {
+                break;
+            }
+        }
+        let bytes = self.found.content.bytes_checked - bytes_before;
+        let evidence = self.conclude(tiles, bad_before, watch)?;
+        let took = took();
+        Ok(ScrubStep {
+            bytes,
+            seconds: took.as_secs_f64(),
+            rest: took.mul_f64(1.0 / self.duty - 1.0),
+            coverage: crate::timing::as_f64(self.next) / crate::timing::as_f64(tiles),
+            passes: self.passes,
+            evidence,
+        })
+    }
+
+    fn slice(&mut self, watch: Watch<'_>) -> Result<(), VramError> {
+        let tiling = self.shard.facts.tiles.tiling();
+        let count = SLICE_TILES.min(tiling.tiles() - self.next);
+        let mut comparison = Comparison::new(self.shard.expected(), watch.clock);
+        let first = self.next;
+        self.shard
+            .with_memory(watch, |memory| comparison.slice(memory, first, count))?;
+        self.next += count;
+        add(&mut self.found, comparison.finish().0);
+        Ok(())
+    }
+
+    /// Evidence, where there is something to tell; a completed pass makes room for the next.
+    fn conclude(
+        &mut self,
+        tiles: u64,
+        bad_before: u64,
+        watch: Watch<'_>,
+    ) -> Result<Option<Evidence>, VramError> {
+        let done = self.next >= tiles;
+        if !done && self.found.content.bad_tiles_count == bad_before {
+            return Ok(None);
+        }
+        let mut found = self.found.clone();
+        if done {
+            self.found = nothing(&self.shard);
+            self.next = 0;
+            self.passes += 1;
+            if found.content.bad_tiles_count == 0 {
+                found.content.root = Some(self.shard.facts.tiles.root());
+            }
+        }
+        self.shard.evidence_of(found, watch).map(Some)
+    }
+}
+
+fn nothing(shard: &Shard) -> Compared {
+    Compared {
+        content: Content {
+            bytes_total: shard.facts.tiles.tiling().bytes_total(),
+            ..Content::default()
+        },
+        wall_seconds: 0.0,
+        device_seconds: Some(0.0),
+    }
+}
+
+fn add(sum: &mut Compared, more: Compared) {
+    sum.wall_seconds += more.wall_seconds;
+    let both = sum.device_seconds.zip(more.device_seconds);
+    sum.device_seconds = both.map(|(a, b)| a + b);
+    let (into, from) = (&mut sum.content, more.content);
+    into.bytes_checked += from.bytes_checked;
+    into.tiles_checked += from.tiles_checked;
+    into.bad_tiles_count += from.bad_tiles_count;
+    let room = NAMED_MAX.saturating_sub(into.bad_tiles.len());
+    into.bad_tiles.extend(from.bad_tiles.into_iter().take(room));
+}

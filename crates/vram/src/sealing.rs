@@ -1,0 +1,298 @@
+//! Sealing: bytes go to the device as they are hashed, and count only once the device's own digests agree.
+
+use crate::shard::{Facts, Shard, Watch, unix_ms};
+use crate::tensors::TensorMap;
+use crate::{
+    Access, Clock, Code, Evidence, Gpu, Level, Memory, Placement, Policy, SEAL_RECORD_VERSION,
+    SealKey, SealRecord, SealedRange, Verdict, VramError, boot, self_test,
+};
+use digest::Tiling;
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::{Builder, JoinHandle};
+use verify::{Block, Consumer, Control, Verified};
+
+/// Memory that is being filled. A [`Consumer`] of the verified load; dropped, everything is freed.
+pub(crate) struct Upload {
+    gpu: Arc<dyn Gpu>,
+    policy: Policy,
+    tiling: Tiling,
+    blocks: Option<Sender<Block>>,
+    filling: Option<JoinHandle<Filling>>,
+}
+
+/// On the thread that fills it.
+struct Filling {
+    memory: Box<dyn Memory>,
+    filled_bytes: u64,
+    outcome: Result<(), VramError>,
+}
+
+impl Upload {
+    /// Admits the device, allocates, and starts the thread that uploads. Nothing was read yet.
+    pub(crate) fn begin(
+        gpu: Arc<dyn Gpu>,
+        bytes_total: u64,
+        policy: Policy,
+    ) -> Result<Self, VramError> {
+        policy.admit(gpu.device())?;
+        policy.admit_bytes(bytes_total, &gpu.usage()?)?;
+        let memory = gpu.allocate(bytes_total.max(1))?;
+        let admitted = memory.placement().and_then(|placement| {
+            policy.admit_memory(&placement)?;
+            Ok(memory)
+        });
+        // A refused memory is freed here, by being dropped.
+        let memory = admitted.map_err(|error| error.on(gpu.device().uuid))?;
+        let (blocks, arriving) = channel();
+        let work = move || Filling::new(memory).take_all(&arriving);
+        let filling = Builder::new().name("model-upload".to_owned()).spawn(work);
+        let filling = filling.map_err(|error| {
+            VramError::new(Code::Internal, format!("no thread to upload on: {error}"))
+        })?;
+        Ok(Self {
+            gpu,
+            policy,
+            tiling: Tiling::of(bytes_total),
+            blocks: Some(blocks),
+            filling: Some(filling),
+        })
+    }
+
+    /// Ends the upload: the memory, with everything in it, or why not. What is refused is freed.
+    fn end(&mut self) -> Result<Box<dyn Memory>, VramError> {
+        self.blocks = None;
+        let filling = self.filling.take().map(JoinHandle::join);
+        let Some(Ok(filling)) = filling else {
+            let message = "the upload's thread died: nothing was sealed";
+            return Err(VramError::new(Code::Internal, message));
+        };
+        filling.outcome?;
+        if filling.filled_bytes != self.tiling.bytes_total() {
+            let message = format!(
+                "the file has {} bytes, and memory was made for {}: it changed meanwhile",
+                filling.filled_bytes,
+                self.tiling.bytes_total()
+            );
+            return Err(VramError::new(Code::SealMismatch, message));
+        }
+        Ok(filling.memory)
+    }
+
+    /// Seals what was uploaded, now that it is known what it had to be.
+    pub(crate) fn seal(
+        mut self,
+        verified: &Verified,
+        key: &SealKey,
+        clock: &dyn Clock,
+    ) -> Result<(Shard, Evidence), VramError> {
+        let uuid = self.gpu.device().uuid;
+        self.sealed(verified, key, clock)
+            .map_err(|error| error.on(uuid))
+    }
+
+    fn sealed(
+        &mut self,
+        verified: &Verified,
+        key: &SealKey,
+        clock: &dyn Clock,
+    ) -> Result<(Shard, Evidence), VramError> {
+        let mut memory = self.end()?;
+        let prepared = self.prepare(&mut *memory, verified);
+        let (facts, record) = match prepared {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(error_after(memory.release(), error)),
+        };
+        let mut shard = Shard {
+            gpu: self.gpu.clone(),
+            facts,
+            record,
+            memory: Mutex::new(Some(memory)),
+            closing: AtomicBool::new(false),
+        };
+        match close(&mut shard, key, clock) {
+            Ok(evidence) => Ok((shard, evidence)),
+            // Whatever it was: nothing of it stays on the device.
+            Err(error) => Err(error_after(shard.dispose(), error)),
+        }
+    }
+
+    /// What the shard is to be, before the device has shown that it is.
+    fn prepare(
+        &self,
+        memory: &mut dyn Memory,
+        verified: &Verified,
+    ) -> Result<(Facts, SealRecord), VramError> {
+        let tiles = verified.tiles().ok_or_else(|| {
+            VramError::new(Code::Internal, "the file was verified without tile values")
+        })?;
+        if tiles.tiling() != self.tiling {
+            let message = "the verified file is not the one that was uploaded";
+            return Err(VramError::new(Code::SealMismatch, message));
+        }
+        memory.flush()?;
+        let placement = memory.placement()?;
+        self.policy.admit_memory(&placement)?;
+        let facts = Facts {
+            tiles: tiles.clone(),
+            tensors: TensorMap::of(verified.header()),
+            policy: self.policy.clone(),
+            scale: self.gpu.latency_scale()?,
+            calibrated_seconds: None,
+            access: Access::ReadWrite,
+            allocation_id: placement.allocation_id,
+            ecc_uncorrected: self.gpu.usage()?.ecc_uncorrected,
+        };
+        let record = self.record(&facts, &placement, verified)?;
+        Ok((facts, record))
+    }
+
+    fn record(
+        &self,
+        facts: &Facts,
+        placement: &Placement,
+        verified: &Verified,
+    ) -> Result<SealRecord, VramError> {
+        let device = self.gpu.device();
+        let mut shard_id = [0; 16];
+        self_test::fill(&mut shard_id)?;
+        Ok(SealRecord {
+            version: SEAL_RECORD_VERSION,
+            shard_id,
+            backend: device.backend,
+            device: device.uuid,
+            pci: device.pci,
+            driver: device.driver.clone(),
+            kernel: self.gpu.kernel().blake3,
+            boot_id: boot::id(),
+            ranges: vec![SealedRange {
+                allocation_id: placement.allocation_id,
+                offset: 0,
+                bytes: self.tiling.bytes_total(),
+            }],
+            root: facts.tiles.root(),
+            sha256: verified.sha256().to_string(),
+            access: facts.access,
+            policy: (*blake3::hash(self.policy.canonical().as_bytes()).as_bytes()).into(),
+            sealed_at_unix_ms: unix_ms(),
+            mac: [0; 32],
+        })
+    }
+}
+
+impl Consumer for Upload {
+    fn take(&mut self, block: &Block) {
+        // It can only fail when the thread has died, which `end` tells.
+        if let Some(blocks) = &self.blocks {
+            drop(blocks.send(block.clone()));
+        }
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        // A load that was refused: the memory is cleared and freed as it is dropped.
+        drop(self.end());
+    }
+}
+
+impl Filling {
+    fn new(memory: Box<dyn Memory>) -> Self {
+        Self {
+            memory,
+            filled_bytes: 0,
+            outcome: Ok(()),
+        }
+    }
+
+    /// After a failure the blocks are only given back: the verdict on the file does not wait for it.
+    fn take_all(mut self, blocks: &Receiver<Block>) -> Self {
+        for block in blocks {
+            if self.outcome.is_ok() {
+                self.outcome = self.take(&block);
+            }
+        }
+        self
+    }
+
+    fn take(&mut self, block: &Block) -> Result<(), VramError> {
+        let end = block.offset().saturating_add(block.bytes().len() as u64);
+        if end > self.memory.bytes() {
+            let message = "the file has more bytes than memory was made for: it changed meanwhile";
+            return Err(VramError::new(Code::SealMismatch, message));
+        }
+        self.memory.upload(block.offset(), block.bytes())?;
+        self.filled_bytes += block.bytes().len() as u64;
+        Ok(())
+    }
+}
+
+/// Checks everything, takes the device's right to write, and checks everything again: what was written in
+/// between, by whomever, is found. The first check calibrates the second.
+fn close(shard: &mut Shard, key: &SealKey, clock: &dyn Clock) -> Result<Evidence, VramError> {
+    let control = Control::new();
+    let watch = Watch {
+        clock,
+        control: &control,
+    };
+    let first = good(shard.check(&Level::Full, watch)?)?;
+    shard.facts.calibrated_seconds = Some(first.timing.wall_seconds);
+    let access = shard.with_memory(watch, |memory| memory.protect())?;
+    if shard.facts.policy.require_read_only && access != Access::ReadOnly {
+        let message = "the driver did not make the memory read-only";
+        return Err(VramError::violation("requireReadOnly", message));
+    }
+    shard.facts.access = access;
+    shard.record.access = access;
+    shard.record = shard.record.clone().sealed(key);
+    let evidence = good(shard.check(&Level::Full, watch)?)?;
+    demanded(&shard.facts.policy, evidence)
+}
+
+/// What is on the device must be the file, and must be on the device.
+fn good(evidence: Evidence) -> Result<Evidence, VramError> {
+    if evidence.verdict != Verdict::NotResident {
+        return Ok(evidence);
+    }
+    let code = if evidence.content.bad_tiles_count > 0 {
+        Code::SealMismatch
+    } else {
+        Code::NotResident
+    };
+    let message = format!(
+        "{}; everything was freed and nothing was sealed",
+        evidence.reasons.join("; ")
+    );
+    Err(VramError {
+        evidence: Some(Box::new(evidence)),
+        ..VramError::new(code, message)
+    })
+}
+
+/// A seal that cannot show what is demanded of every later check is none.
+fn demanded(policy: &Policy, evidence: Evidence) -> Result<Evidence, VramError> {
+    let shown = evidence.timing.resident_fraction_min.unwrap_or(0.0);
+    if policy
+        .resident_fraction_min
+        .is_none_or(|demanded| shown >= demanded)
+    {
+        return Ok(evidence);
+    }
+    let message = format!(
+        "time shows only {:.1} % of it to be on the device",
+        shown * 100.0
+    );
+    Err(VramError {
+        evidence: Some(Box::new(evidence)),
+        ..VramError::violation("residentFractionMin", message)
+    })
+}
+
+/// The first failure is told; one that came while freeing is told with it.
+fn error_after(released: Result<u64, VramError>, mut error: VramError) -> VramError {
+    if let Err(second) = released {
+        error.message = format!("{}; freeing the memory failed too: {second}", error.message);
+    }
+    error
+}

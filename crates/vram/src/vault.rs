@@ -1,0 +1,310 @@
+//! The vault: devices that were opened, models that are sealed, and every call a host makes.
+
+use crate::scrub::Scrub;
+use crate::sealing::Upload;
+use crate::shard::{Shard, Watch, disposed};
+use crate::slots::Slots;
+use crate::{
+    Backend, BackendKind, Clock, Code, Cuda, Device, DeviceUuid, Evidence, Gpu, Handle, Level,
+    Monotonic, Policy, SealKey, SealRecord, Usage, Verdict, VramError,
+};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use verify::{Block, Consumer, Control, Verified};
+
+/// All of a process's sealed models. Dropped, it disposes of every one.
+pub struct Vault {
+    backends: Vec<Arc<dyn Backend>>,
+    absent: Vec<VramError>,
+    key: SealKey,
+    clock: Arc<dyn Clock>,
+    gpus: Mutex<HashMap<(BackendKind, DeviceUuid), Arc<dyn Gpu>>>,
+    shards: Mutex<Slots<Arc<Shard>>>,
+}
+
+/// The devices that there are, and why there are no more.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Of every interface that answers, those that are no VRAM included. A device that two interfaces
+    /// know comes twice.
+    pub devices: Vec<Device>,
+    /// One error an interface that does not answer.
+    pub absent: Vec<VramError>,
+}
+
+/// A sealed model.
+#[derive(Debug)]
+pub struct Sealed {
+    /// Its name from now on.
+    pub handle: Handle,
+    /// What was sealed, under this vault's MAC.
+    pub record: SealRecord,
+    /// What the last look before this answer saw.
+    pub evidence: Evidence,
+}
+
+/// What a vault holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Sealed models.
+    pub shards: u64,
+    /// Their bytes.
+    pub sealed_bytes: u64,
+}
+
+/// Memory that is being filled by the load it is a [`Consumer`] of. Dropped without
+/// [`Sealing::finish`], everything is freed.
+pub struct Sealing<'vault> {
+    vault: &'vault Vault,
+    upload: Upload,
+}
+
+impl Vault {
+    /// A vault over the interfaces that this system has.
+    pub fn open(key: SealKey) -> Self {
+        let mut backends: Vec<Arc<dyn Backend>> = Vec::new();
+        let mut absent = Vec::new();
+        match Cuda::open() {
+            Ok(cuda) => backends.push(Arc::new(cuda)),
+            Err(error) => absent.push(error),
+        }
+        let mut vault = Self::with(key, backends, Arc::new(Monotonic::default()));
+        vault.absent = absent;
+        vault
+    }
+
+    /// A vault over these interfaces, timed by this clock.
+    pub fn with(key: SealKey, backends: Vec<Arc<dyn Backend>>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            backends,
+            absent: Vec::new(),
+            key,
+            clock,
+            gpus: Mutex::default(),
+            shards: Mutex::default(),
+        }
+    }
+
+    /// The devices that there are now.
+    pub fn devices(&self) -> Found {
+        let mut found = Found {
+            absent: self.absent.clone(),
+            ..Found::default()
+        };
+        for backend in &self.backends {
+            match backend.devices() {
+                Ok(devices) => found.devices.extend(devices),
+                Err(error) => found.absent.push(error),
+            }
+        }
+        found
+    }
+
+    /// What a device holds and has free, for schedulers.
+    pub fn capacity(
+        &self,
+        device: DeviceUuid,
+        backend: Option<BackendKind>,
+    ) -> Result<Usage, VramError> {
+        self.gpu(device, backend)?.usage()
+    }
+
+    /// Makes room for a file of so many bytes, and refuses a device that the policy does not admit.
+    /// The answer is to be a consumer of the load.
+    ///
+    /// # Errors
+    /// `VRAM_NO_DEVICE`, `VRAM_POLICY_VIOLATION`, `VRAM_INSUFFICIENT_MEMORY`, or what the driver says.
+    pub fn begin(
+        &self,
+        device: DeviceUuid,
+        backend: Option<BackendKind>,
+        bytes_total: u64,
+        policy: Policy,
+    ) -> Result<Sealing<'_>, VramError> {
+        let gpu = self.gpu(device, backend)?;
+        Ok(Sealing {
+            vault: self,
+            upload: Upload::begin(gpu, bytes_total, policy)?,
+        })
+    }
+
+    /// Looks at a sealed model.
+    ///
+    /// # Errors
+    /// Only where nothing could be looked at: what is wrong with the model is in the evidence.
+    pub fn verify(
+        &self,
+        handle: Handle,
+        level: &Level,
+        control: &Control,
+    ) -> Result<Evidence, VramError> {
+        self.shard(handle)?.check(level, self.watch(control))
+    }
+
+    /// A scrub: all tiles, again and again, in steps that the caller takes. `duty` is the part of the
+    /// time that it may use, more than 0 and at most 1.
+    pub fn scrub(&self, handle: Handle, duty: f64) -> Result<Scrub, VramError> {
+        Scrub::new(self.shard(handle)?, self.clock.clone(), duty)
+    }
+
+    /// Keyed digests of the whole model under fresh secret nonces, computed now: to be kept by whoever
+    /// will ask for one of them later, once each.
+    pub fn book(
+        &self,
+        handle: Handle,
+        entries: u32,
+        control: &Control,
+    ) -> Result<Vec<BookEntry>, VramError> {
+        let shard = self.shard(handle)?;
+        let watch = self.watch(control);
+        // A book of wrong bytes would vouch for them.
+        let evidence = shard.check(&Level::Full, watch)?;
+        if evidence.verdict == Verdict::NotResident {
+            return Err(VramError {
+                evidence: Some(Box::new(evidence)),
+                ..VramError::new(Code::NotResident, "the model is not what was sealed")
+            });
+        }
+        (0..entries).map(|_| shard.book_entry(watch)).collect()
+    }
+
+    /// The answer to a nonce of a book: the keyed digest of what is on the device now.
+    pub fn answer(
+        &self,
+        handle: Handle,
+        nonce: &[u8; 32],
+        control: &Control,
+    ) -> Result<[u8; 32], VramError> {
+        self.shard(handle)?.keyed_root(nonce, self.watch(control))
+    }
+
+    /// Where kernels of this process find the bytes, as a device address. The memory is theirs to read
+    /// for as long as the handle lives.
+    pub fn pointer(&self, handle: Handle) -> Result<Option<u64>, VramError> {
+        let control = Control::new();
+        let shard = self.shard(handle)?;
+        shard.with_memory(self.watch(&control), |memory| Ok(memory.pointer()))
+    }
+
+    /// What was sealed.
+    pub fn record(&self, handle: Handle) -> Result<SealRecord, VramError> {
+        Ok(self.shard(handle)?.record.clone())
+    }
+
+    /// Whether a record is one of this vault's.
+    ///
+    /// # Errors
+    /// `VRAM_RECORD_INVALID`.
+    pub fn check_record(&self, record: &SealRecord) -> Result<(), VramError> {
+        record.check(&self.key)
+    }
+
+    /// What is sealed now.
+    pub fn holdings(&self) -> Holdings {
+        let shards = self.slots();
+        let bytes = shards
+            .all()
+            .map(|shard| shard.facts.tiles.tiling().bytes_total());
+        Holdings {
+            shards: shards.all().count() as u64,
+            sealed_bytes: bytes.sum(),
+        }
+    }
+
+    /// Clears and frees a sealed model: how many bytes became free. Twice is once: the second time 0.
+    /// A check that is under way ends with `VRAM_HANDLE_STALE` at its next slice.
+    pub fn dispose(&self, handle: Handle) -> Result<u64, VramError> {
+        let shard = self.slots().remove(handle);
+        shard.map_or(Ok(0), |shard| shard.dispose())
+    }
+
+    pub(crate) fn gpu(
+        &self,
+        device: DeviceUuid,
+        wanted: Option<BackendKind>,
+    ) -> Result<Arc<dyn Gpu>, VramError> {
+        let none = || VramError::new(Code::NoDevice, "no device has this UUID").on(device);
+        let mut last = none();
+        for backend in &self.backends {
+            if wanted.is_some_and(|wanted| wanted != backend.kind()) {
+                continue;
+            }
+            match self.opened(&**backend, device) {
+                Ok(gpu) => return Ok(gpu),
+                Err(error) if error.code == Code::NoDevice => {}
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// A device is opened once, which takes a while, and stays open.
+    fn opened(&self, backend: &dyn Backend, device: DeviceUuid) -> Result<Arc<dyn Gpu>, VramError> {
+        let mut gpus = self.gpus.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gpu) = gpus.get(&(backend.kind(), device)) {
+            return Ok(gpu.clone());
+        }
+        let gpu = backend.open(device)?;
+        gpus.insert((backend.kind(), device), gpu.clone());
+        Ok(gpu)
+    }
+
+    fn shard(&self, handle: Handle) -> Result<Arc<Shard>, VramError> {
+        self.slots().find(handle).cloned().ok_or_else(disposed)
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots<Arc<Shard>>> {
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn watch<'a>(&'a self, control: &'a Control) -> Watch<'a> {
+        Watch {
+            clock: &*self.clock,
+            control,
+        }
+    }
+}
+
+impl Drop for Vault {
+    fn drop(&mut self) {
+        let shards = std::mem::take(&mut *self.slots());
+        for shard in shards.all() {
+            // Nobody is left to hear of a failure; the driver frees what is left with the process.
+            drop(shard.dispose());
+        }
+    }
+}
+
+impl Sealing<'_> {
+    /// Seals what was uploaded, now that the load has given its proof.
+    ///
+    /// # Errors
+    /// `VRAM_SEAL_MISMATCH` and `VRAM_NOT_RESIDENT` with their evidence, `VRAM_POLICY_VIOLATION`, or
+    /// what the driver says. Everything is freed then.
+    pub fn finish(self, verified: &Verified) -> Result<Sealed, VramError> {
+        let Self { vault, upload } = self;
+        let (shard, evidence) = upload.seal(verified, &vault.key, &*vault.clock)?;
+        let record = shard.record.clone();
+        let handle = vault.slots().insert(Arc::new(shard));
+        Ok(Sealed {
+            handle,
+            record,
+            evidence,
+        })
+    }
+}
+
+impl Consumer for Sealing<'_> {
+    fn take(&mut self, block: &Block) {
+        self.upload.take(block);
+    }
+}
+
+/// A nonce, and the answer that only the model's own bytes give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BookEntry {
+    /// Secret until it is spent.
+    pub nonce: [u8; 32],
+    /// BLAKE3 of the model's bytes, keyed by the nonce.
+    pub answer: [u8; 32],
+}
