@@ -23,10 +23,12 @@ mod cuda;
 mod device;
 mod error;
 mod evidence;
+mod foreign;
 mod handle;
 mod latency;
 mod nvml;
 mod policy;
+mod recheck;
 mod record;
 mod sampling;
 mod scrub;
@@ -34,6 +36,7 @@ mod sealing;
 mod self_test;
 mod shard;
 mod slots;
+mod tensor_digests;
 mod tensors;
 mod timing;
 mod vault;
@@ -52,8 +55,10 @@ pub use evidence::{
     Access, Accounting, BadTile, Content, Evidence, Freshness, FreshnessMethod, Latency, Level,
     MemoryType, Placement, Timing, Verdict,
 };
+pub use foreign::{ForeignEvidence, ForeignRange, RangeEvidence};
 pub use handle::Handle;
 pub use policy::Policy;
 pub use record::{SEAL_RECORD_VERSION, SealKey, SealRecord, SealedRange};
 pub use scrub::{Scrub, ScrubStep};
+pub use tensor_digests::{TensorDigest, TensorDigests};
 pub use vault::{BookEntry, Found, Holdings, Sealed, Sealing, Vault};

@@ -5,8 +5,9 @@ use crate::sealing::Upload;
 use crate::shard::{Shard, Watch, disposed};
 use crate::slots::Slots;
 use crate::{
-    Backend, BackendKind, Clock, Code, Cuda, Device, DeviceUuid, Evidence, Gpu, Handle, Level,
-    Monotonic, Policy, SealKey, SealRecord, Usage, Verdict, VramError,
+    Backend, BackendKind, Clock, Code, Cuda, Device, DeviceUuid, Evidence, ForeignEvidence,
+    ForeignRange, Gpu, Handle, Level, Monotonic, Policy, SealKey, SealRecord, TensorDigests, Usage,
+    Verdict, VramError, foreign,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -176,6 +177,24 @@ impl Vault {
         control: &Control,
     ) -> Result<[u8; 32], VramError> {
         self.shard(handle)?.keyed_root(nonce, self.watch(control))
+    }
+
+    /// Looks at weights that another library loaded into this process's primary context on the device.
+    ///
+    /// # Errors
+    /// `VRAM_BAD_RANGE` where a range is no device memory or not its tensor's size;
+    /// `VRAM_POLICY_VIOLATION` where the policy does not admit the device.
+    pub fn verify_ranges(
+        &self,
+        device: DeviceUuid,
+        digests: &TensorDigests,
+        ranges: &[ForeignRange],
+        policy: &Policy,
+        control: &Control,
+    ) -> Result<ForeignEvidence, VramError> {
+        let gpu = self.gpu(device, None)?;
+        let seen = foreign::check(&*gpu, digests, ranges, policy, self.watch(control));
+        seen.map_err(|error| error.on(device))
     }
 
     /// Where kernels of this process find the bytes, as a device address. The memory is theirs to read

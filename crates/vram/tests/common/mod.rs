@@ -13,8 +13,11 @@
 use libloading::Library;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
-use vram::Clock;
+use vram::{Clock, Cuda, DeviceUuid, Policy, SealKey, Sealed, Vault, VramError};
+
+pub mod model;
 
 /// Where the double reads what is to fail. Set in the child alone.
 const CONTROL: &str = "DRIVER_DOUBLE";
@@ -131,6 +134,30 @@ impl Double {
         let function = unsafe { library.get::<extern "C" fn() -> u64>(name) }.unwrap();
         function()
     }
+}
+
+/// A vault on the double, timed by the double, and its device.
+pub fn vault() -> (Vault, DeviceUuid) {
+    let cuda = Cuda::open().unwrap();
+    let vault = Vault::with(
+        SealKey::random().unwrap(),
+        vec![Arc::new(cuda)],
+        Arc::new(Double),
+    );
+    let device = vault.devices().devices[0].uuid;
+    (vault, device)
+}
+
+/// Loads and seals one model.
+pub fn seal(
+    vault: &Vault,
+    device: DeviceUuid,
+    model: &model::Model,
+    policy: Policy,
+) -> Result<Sealed, VramError> {
+    let mut sealing = vault.begin(device, None, model.bytes.len() as u64, policy)?;
+    let verified = model.load(&mut [&mut sealing]);
+    sealing.finish(&verified)
 }
 
 /// The double's own clock: what a device of its speed would have taken, however busy this machine is.

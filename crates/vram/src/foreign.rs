@@ -1,0 +1,230 @@
+//! Weights that another library loaded: hashed where they lie, and compared with the verified file.
+//!
+//! It proves of each range that its bytes are the tensor's, that the driver calls the memory the device's,
+//! and, by its pages' latency, that they answer like it. It does not prove that the engine uses this copy,
+//! nor anything of tensors that nobody names: those are listed.
+
+use crate::comparison::SLICE_TILES;
+use crate::shard::{Watch, unix_ms};
+use crate::timing::{self, as_f64};
+use crate::verdict::{Baseline, Seen, judge};
+use crate::{
+    Access, Accounting, Code, Content, DeviceUuid, Gpu, KernelFacts, Latency, Level, Memory,
+    Placement, Policy, TensorDigest, TensorDigests, Timing, Verdict, VramError, latency, self_test,
+};
+use digest::{Blake3Digest, Tiling};
+
+/// Where an engine keeps a tensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ForeignRange {
+    /// The device address of its first byte, in this process's primary context.
+    pub pointer: u64,
+    /// Bytes there: exactly those of the tensor, without padding.
+    pub bytes: u64,
+    /// The tensor's name.
+    pub tensor: String,
+}
+
+/// What one range showed.
+#[derive(Clone, Debug)]
+pub struct RangeEvidence {
+    /// The range.
+    pub range: ForeignRange,
+    /// What it comes to.
+    pub verdict: Verdict,
+    /// Why it is not `resident`.
+    pub reasons: Vec<String>,
+    /// What the file has.
+    pub expected: Blake3Digest,
+    /// What is there.
+    pub actual: Blake3Digest,
+    /// What the driver says of it.
+    pub placement: Placement,
+    /// How fast its pages answer.
+    pub latency: Option<Latency>,
+}
+
+/// What all ranges showed.
+#[derive(Clone, Debug)]
+pub struct ForeignEvidence {
+    /// The worst of the ranges' verdicts; `inconclusive` where there is no range.
+    pub verdict: Verdict,
+    /// The device.
+    pub device: DeviceUuid,
+    /// The kernels that computed it.
+    pub kernel: KernelFacts,
+    /// The file's BLAKE3 digest.
+    pub root: Blake3Digest,
+    /// One a range, in order.
+    pub ranges: Vec<RangeEvidence>,
+    /// Tensors of the digests that no range names: nothing is known of them.
+    pub tensors_unchecked: Vec<String>,
+    /// Bytes that were hashed.
+    pub bytes_checked: u64,
+    /// Seconds that hashing took, by the host's clock.
+    pub wall_seconds: f64,
+    /// The least fraction of the bytes that must have lain on the device. See [`Timing`].
+    pub resident_fraction_min: Option<f64>,
+    /// What the driver counts.
+    pub accounting: Accounting,
+    /// When, in milliseconds since 1970.
+    pub at_unix_ms: u64,
+}
+
+/// Checks all ranges. The file's side was read before.
+pub(crate) fn check(
+    gpu: &dyn Gpu,
+    digests: &TensorDigests,
+    ranges: &[ForeignRange],
+    policy: &Policy,
+    watch: Watch<'_>,
+) -> Result<ForeignEvidence, VramError> {
+    policy.admit(gpu.device())?;
+    // All of them first: a list with a mistake in it is refused before anything is hashed.
+    let expected: Result<Vec<TensorDigest>, VramError> = ranges
+        .iter()
+        .map(|range| expected_of(digests, range))
+        .collect();
+    let scale = gpu.latency_scale()?;
+    let accounting = gpu.usage()?;
+    let mut wall_seconds = 0.0;
+    let mut seen = Vec::with_capacity(ranges.len());
+    for (range, expected) in ranges.iter().zip(expected?) {
+        if watch.control.is_cancelled() {
+            return Err(VramError::new(Code::Aborted, "the check was cancelled"));
+        }
+        let (evidence, took) = one(gpu, range, expected, policy, (scale, &accounting), watch)?;
+        wall_seconds += took;
+        seen.push(evidence);
+    }
+    let bytes_checked = ranges.iter().map(|range| range.bytes).sum();
+    let device = gpu.device();
+    let cache = device.cache_bytes.unwrap_or(0);
+    let fraction = device.link.as_ref().filter(|_| bytes_checked > 0);
+    let fraction = fraction
+        .map(|link| timing::resident_fraction_min(bytes_checked, wall_seconds, link, cache));
+    Ok(ForeignEvidence {
+        verdict: worst(&seen),
+        device: device.uuid,
+        kernel: gpu.kernel().clone(),
+        root: digests.root,
+        tensors_unchecked: unchecked(digests, ranges),
+        ranges: seen,
+        bytes_checked,
+        wall_seconds,
+        resident_fraction_min: fraction,
+        accounting,
+        at_unix_ms: unix_ms(),
+    })
+}
+
+fn expected_of(digests: &TensorDigests, range: &ForeignRange) -> Result<TensorDigest, VramError> {
+    let ForeignRange { tensor, bytes, .. } = range;
+    let refused = |message| Err(VramError::new(Code::BadRange, message));
+    match digests.of(tensor) {
+        None => refused(format!("the file has no tensor {tensor:?}")),
+        Some(digest) if digest.bytes != *bytes => refused(format!(
+            "tensor {tensor:?} has {} bytes, not {bytes}",
+            digest.bytes
+        )),
+        Some(digest) => Ok(digest),
+    }
+}
+
+fn one(
+    gpu: &dyn Gpu,
+    range: &ForeignRange,
+    expected: TensorDigest,
+    policy: &Policy,
+    (scale, accounting): (Option<(u32, u32)>, &Accounting),
+    watch: Watch<'_>,
+) -> Result<(RangeEvidence, f64), VramError> {
+    let mut memory = gpu.foreign(range.pointer, range.bytes)?;
+    let placement = memory.placement()?;
+    let latency = latency_of(&mut *memory, scale)?;
+    let before = watch.clock.now();
+    let actual = memory.root(Tiling::of(range.bytes), None, SLICE_TILES)?;
+    let took = watch.clock.now().saturating_sub(before).as_secs_f64();
+    let content = Content {
+        bytes_total: range.bytes,
+        bytes_checked: range.bytes,
+        bad_tiles_count: u64::from(actual != expected.blake3),
+        ..Content::default()
+    };
+    let timing = Timing {
+        wall_seconds: took,
+        bytes_per_second: if took > 0.0 {
+            as_f64(range.bytes) / took
+        } else {
+            0.0
+        },
+        latency: latency.clone(),
+        ..Timing::default()
+    };
+    // A single tensor is too small for time to say anything: that is said of all of them together.
+    let policy = Policy {
+        resident_fraction_min: None,
+        ..policy.clone()
+    };
+    let baseline = Baseline {
+        device: gpu.device(),
+        policy: &policy,
+        access: Access::ReadWrite,
+        allocation_id: None,
+        ecc_uncorrected: None,
+    };
+    let seen = Seen {
+        level: &Level::Full,
+        accounting,
+        placement: &placement,
+        content: &content,
+        timing: &timing,
+        slow: false,
+    };
+    let (verdict, mut reasons) = judge(&baseline, &seen);
+    if content.bad_tiles_count > 0
+        && let Some(first) = reasons.first_mut()
+    {
+        "the bytes are not the tensor's".clone_into(first);
+    }
+    let evidence = RangeEvidence {
+        range: range.clone(),
+        verdict,
+        reasons,
+        expected: expected.blake3,
+        actual,
+        placement,
+        latency,
+    };
+    Ok((evidence, took))
+}
+
+fn latency_of(
+    memory: &mut dyn Memory,
+    scale: Option<(u32, u32)>,
+) -> Result<Option<Latency>, VramError> {
+    let mut seed = [0; 4];
+    self_test::fill(&mut seed)?;
+    let pages = memory.latency(u32::from_le_bytes(seed))?;
+    Ok(pages.map(|pages| latency::summary(&pages, scale)))
+}
+
+fn worst(ranges: &[RangeEvidence]) -> Verdict {
+    let order = [
+        Verdict::NotResident,
+        Verdict::Inconclusive,
+        Verdict::Unified,
+        Verdict::Resident,
+    ];
+    let has = |verdict: &Verdict| ranges.iter().any(|range| range.verdict == *verdict);
+    order.into_iter().find(has).unwrap_or(Verdict::Inconclusive)
+}
+
+fn unchecked(digests: &TensorDigests, ranges: &[ForeignRange]) -> Vec<String> {
+    let named: std::collections::BTreeSet<&str> =
+        ranges.iter().map(|range| range.tensor.as_str()).collect();
+    let all = digests.iter().map(|(name, _)| name);
+    all.filter(|name| !named.contains(name))
+        .map(str::to_owned)
+        .collect()
+}

@@ -1,0 +1,123 @@
+//! What each tensor's bytes are: its BLAKE3 digest, as of a file of its own.
+//!
+//! Tensors start anywhere in a file, tiles only every 256 KiB: an engine's copy of a tensor has no tile of
+//! the file in it. So the verified file is read once more, and each tile that is read is compared with its
+//! verified value before a byte of it is believed.
+
+use crate::recheck::{VerifiedFile, file_of};
+use crate::{Code, VramError};
+use digest::Blake3Digest;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::ops::Range;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use verify::{Control, Tiles, Verified};
+
+/// A tensor's digest, and how many bytes it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TensorDigest {
+    /// Bytes of the tensor, without padding.
+    pub bytes: u64,
+    /// BLAKE3 of them.
+    pub blake3: Blake3Digest,
+}
+
+/// Digests of a verified file's tensors, by name. Made once a file, used for every check of an engine's copy.
+#[derive(Clone, Debug)]
+pub struct TensorDigests {
+    digests: BTreeMap<String, TensorDigest>,
+    /// The file's BLAKE3 digest.
+    pub root: Blake3Digest,
+}
+
+/// A tensor still to be digested.
+struct Wanted {
+    name: String,
+    range: Range<u64>,
+}
+
+impl TensorDigests {
+    /// Reads the tensors that `wanted` says yes to, on as many threads as there are processors.
+    ///
+    /// # Errors
+    /// `VRAM_FILE_CHANGED`, or `VRAM_ABORTED`.
+    pub fn read(
+        verified: &Verified,
+        wanted: impl Fn(&str) -> bool,
+        control: &Control,
+    ) -> Result<Self, VramError> {
+        let tiles = verified.tiles().ok_or_else(|| {
+            VramError::new(Code::Internal, "the file was verified without tile values")
+        })?;
+        let file = file_of(verified)?;
+        let tensors = verified.header().tensors().map(|tensor| Wanted {
+            name: String::from_utf8_lossy(tensor.name).into_owned(),
+            range: tensor.offset..tensor.offset.saturating_add(tensor.bytes),
+        });
+        let list: Vec<Wanted> = tensors.filter(|tensor| wanted(&tensor.name)).collect();
+        Ok(Self {
+            digests: all(&file, tiles, &list, control)?,
+            root: tiles.root(),
+        })
+    }
+
+    /// The digest of one tensor.
+    pub fn of(&self, tensor: &str) -> Option<TensorDigest> {
+        self.digests.get(tensor).copied()
+    }
+
+    /// All of them, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, TensorDigest)> {
+        let all = self.digests.iter();
+        all.map(|(name, digest)| (name.as_str(), *digest))
+    }
+}
+
+type Outcome = Result<BTreeMap<String, TensorDigest>, VramError>;
+
+fn all(file: &File, tiles: &Tiles, list: &[Wanted], control: &Control) -> Outcome {
+    let next = AtomicUsize::new(0);
+    let outcome: Mutex<Outcome> = Mutex::new(Ok(BTreeMap::new()));
+    let work = || {
+        let mut reader = VerifiedFile::new(file, tiles);
+        while let Some(tensor) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let digest = reader.digest(&tensor.range, control);
+            if !keep(&outcome, tensor, digest) {
+                return;
+            }
+        }
+    };
+    let threads = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        for _ in 1..threads.min(list.len()) {
+            // Without a second thread this one does it all.
+            drop(thread::Builder::new().spawn_scoped(scope, work));
+        }
+        work();
+    });
+    outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether there is any use in going on.
+fn keep(
+    outcome: &Mutex<Outcome>,
+    tensor: &Wanted,
+    digest: Result<Blake3Digest, VramError>,
+) -> bool {
+    let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
+    match (&mut *outcome, digest) {
+        (Err(_), _) => false,
+        (Ok(digests), Ok(blake3)) => {
+            let bytes = tensor.range.end - tensor.range.start;
+            digests.insert(tensor.name.clone(), TensorDigest { bytes, blake3 });
+            true
+        }
+        (found, Err(error)) => {
+            *found = Err(error);
+            false
+        }
+    }
+}
