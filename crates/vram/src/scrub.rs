@@ -1,14 +1,20 @@
 //! The scrub: every tile again and again, in steps, at a small part of the device's time.
 
-use crate::comparison::{Compared, Comparison};
+use crate::comparison::{Compared, Comparison, SLICE_TILES};
 use crate::shard::{Shard, Watch};
 use crate::{Clock, Code, Content, Evidence, VramError};
 use std::sync::Arc;
 use std::time::Duration;
 use verify::Control;
 
-/// Tiles of one slice, 256 MiB: a step ends soon after its budget.
-const SLICE_TILES: u64 = 1024;
+/// Tiles of the first slice, 1 MiB. Slices grow while they are short beside the budget, whatever the
+/// device's speed, and shrink where they are long.
+const SLICE_TILES_FIRST: u64 = 4;
+
+/// A slice that takes less than this part of the budget is followed by a longer one.
+const SHORT: u32 = 16;
+/// A slice that takes more than this part of it is followed by a shorter one.
+const LONG: u32 = 4;
 
 /// Bad tiles that are named.
 const NAMED_MAX: usize = 64;
@@ -19,6 +25,7 @@ pub struct Scrub {
     clock: Arc<dyn Clock>,
     duty: f64,
     next: u64,
+    slice_tiles: u64,
     passes: u64,
     /// Of the pass that is under way.
     found: Compared,
@@ -57,6 +64,7 @@ impl Scrub {
             clock,
             duty,
             next: 0,
+            slice_tiles: SLICE_TILES_FIRST,
             passes: 0,
             found,
         })
@@ -79,7 +87,7 @@ impl Scrub {
         let tiles = self.shard.facts.tiles.tiling().tiles();
         let bad_before = self.found.content.bad_tiles_count;
         loop {
-            self.slice(watch)?;
+            self.slice(budget, watch)?;
             let bad = self.found.content.bad_tiles_count > bad_before;
             if self.next >= tiles || bad || took() >= budget {
                 break;
@@ -98,15 +106,22 @@ impl Scrub {
         })
     }
 
-    fn slice(&mut self, watch: Watch<'_>) -> Result<(), VramError> {
+    fn slice(&mut self, budget: Duration, watch: Watch<'_>) -> Result<(), VramError> {
+        let before = watch.clock.now();
         let tiling = self.shard.facts.tiles.tiling();
-        let count = SLICE_TILES.min(tiling.tiles() - self.next);
+        let count = self.slice_tiles.min(tiling.tiles() - self.next);
         let mut comparison = Comparison::new(self.shard.expected(), watch.clock);
         let first = self.next;
         self.shard
             .with_memory(watch, |memory| comparison.slice(memory, first, count))?;
         self.next += count;
         add(&mut self.found, comparison.finish().0);
+        let took = watch.clock.now().saturating_sub(before);
+        if took < budget / SHORT {
+            self.slice_tiles = (self.slice_tiles * 2).min(SLICE_TILES);
+        } else if took > budget / LONG {
+            self.slice_tiles = (self.slice_tiles / 2).max(1);
+        }
         Ok(())
     }
 

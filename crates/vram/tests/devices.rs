@@ -1,5 +1,12 @@
 //! Devices: what a driver that is there, old, cut or absent comes to.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
+
 mod common;
 
 use common::{on_the_double, on_the_double_without};

@@ -1,5 +1,12 @@
 //! Seals: what becomes one, what is refused, and that nothing stays behind.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
+
 mod common;
 
 use common::model::Model;

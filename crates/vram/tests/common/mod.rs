@@ -6,7 +6,9 @@
     unreachable_pub,
     unsafe_code,
     clippy::unwrap_used,
-    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    clippy::unused_self,
     reason = "each test file uses its part; a test that panics has failed"
 )]
 
@@ -18,6 +20,7 @@ use std::time::Duration;
 use vram::{Clock, Cuda, DeviceUuid, Policy, SealKey, Sealed, Vault, VramError};
 
 pub mod model;
+pub mod raw;
 
 /// Where the double reads what is to fail. Set in the child alone.
 const CONTROL: &str = "DRIVER_DOUBLE";

@@ -1,0 +1,232 @@
+//! The rest of the process: an engine's own weights, and kernels that write where they must not.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::result_large_err,
+    clippy::unwrap_used,
+    reason = "a test that panics has failed"
+)]
+
+mod common;
+
+use common::model::Model;
+use common::raw::Raw;
+use common::{on_the_double, seal, vault};
+use std::os::unix::fs::FileExt;
+use verify::Control;
+use vram::{Code, ForeignRange, Level, Policy, TensorDigests, Verdict};
+
+const ILLEGAL_ADDRESS: i32 = 700;
+
+#[test]
+fn a_store_to_sealed_memory_faults_and_ends_everything_there() {
+    on_the_double(
+        "a_store_to_sealed_memory_faults_and_ends_everything_there",
+        |_| {
+            let (vault, device) = vault();
+            let sealed = seal(&vault, device, &Model::usual(), Policy::default()).unwrap();
+            let address = vault.pointer(sealed.handle).unwrap().unwrap();
+            assert_eq!(Raw::new().store(address + 4096), ILLEGAL_ADDRESS);
+            let seen = vault.verify(sealed.handle, &Level::Full, &Control::new());
+            let error = seen.unwrap_err();
+            assert_eq!(error.code, Code::DeviceLost);
+            assert_eq!(error.driver.unwrap().status, ILLEGAL_ADDRESS.into());
+        },
+    );
+}
+
+#[test]
+fn a_copy_to_sealed_memory_faults_too() {
+    on_the_double("a_copy_to_sealed_memory_faults_too", |_| {
+        let (vault, device) = vault();
+        let sealed = seal(&vault, device, &Model::usual(), Policy::default()).unwrap();
+        let address = vault.pointer(sealed.handle).unwrap().unwrap();
+        assert_eq!(Raw::new().write(address, &[1; 64]), ILLEGAL_ADDRESS);
+    });
+}
+
+/// The model's tensors as an engine keeps them: one allocation, each at a multiple of 128 bytes.
+fn engine_copy(raw: &Raw, model: &Model) -> Vec<ForeignRange> {
+    let mut bytes = Vec::new();
+    let mut ranges = Vec::new();
+    for (name, _, size) in &model.tensors {
+        ranges.push(ForeignRange {
+            pointer: bytes.len() as u64,
+            bytes: *size as u64,
+            tensor: name.clone(),
+        });
+        bytes.extend_from_slice(model.tensor(name));
+        bytes.resize(bytes.len().next_multiple_of(128), 0xEE);
+    }
+    let start = raw.device_memory(&bytes);
+    for range in &mut ranges {
+        range.pointer += start;
+    }
+    ranges
+}
+
+#[test]
+fn an_engines_weights_are_compared_with_the_file_where_they_lie() {
+    on_the_double(
+        "an_engines_weights_are_compared_with_the_file_where_they_lie",
+        |_| {
+            let (vault, device) = vault();
+            let model = Model::usual();
+            let verified = model.load(&mut []);
+            let control = Control::new();
+            let digests = TensorDigests::read(&verified, |_| true, &control).unwrap();
+            for (name, digest) in digests.iter() {
+                let expected = blake3::hash(model.tensor(name));
+                assert_eq!(digest.blake3.as_bytes(), expected.as_bytes(), "{name}");
+            }
+            let raw = Raw::new();
+            let ranges = engine_copy(&raw, &model);
+            let check = |ranges: &[ForeignRange]| {
+                let policy = Policy::default();
+                vault.verify_ranges(device, &digests, ranges, &policy, &control)
+            };
+            let seen = check(&ranges).unwrap();
+            assert_eq!(seen.verdict, Verdict::Resident, "{:?}", seen.ranges);
+            assert!(seen.tensors_unchecked.is_empty());
+            let tensor_bytes: usize = model.tensors.iter().map(|(_, _, size)| size).sum();
+            assert_eq!(seen.bytes_checked, tensor_bytes as u64);
+            assert_eq!(seen.root.as_bytes(), blake3::hash(&model.bytes).as_bytes());
+
+            // What nobody names is listed, not vouched for.
+            let seen = check(&ranges[..2]).unwrap();
+            assert_eq!(
+                seen.tensors_unchecked,
+                ["blk.0.norm.weight", "output.weight"]
+            );
+
+            // One wrong byte in the engine's copy.
+            raw.write(ranges[3].pointer + 999_999, &[0xAB]);
+            let seen = check(&ranges).unwrap();
+            assert_eq!(seen.verdict, Verdict::NotResident);
+            let verdicts: Vec<Verdict> = seen.ranges.iter().map(|range| range.verdict).collect();
+            assert_eq!(verdicts[..3], [Verdict::Resident; 3]);
+            assert_eq!(seen.ranges[3].reasons, ["the bytes are not the tensor's"]);
+        },
+    );
+}
+
+#[test]
+fn weights_that_an_engine_left_in_the_hosts_memory_are_found() {
+    on_the_double(
+        "weights_that_an_engine_left_in_the_hosts_memory_are_found",
+        |_| {
+            let (vault, device) = vault();
+            let model = Model::usual();
+            let verified = model.load(&mut []);
+            let control = Control::new();
+            let digests = TensorDigests::read(&verified, |_| true, &control).unwrap();
+            let name = "output.weight";
+            let range = ForeignRange {
+                pointer: Raw::new().host_memory(model.tensor(name)),
+                bytes: 1_000_003,
+                tensor: name.to_owned(),
+            };
+            let policy = Policy::default();
+            let seen = vault
+                .verify_ranges(device, &digests, &[range], &policy, &control)
+                .unwrap();
+            assert_eq!(seen.verdict, Verdict::NotResident);
+            let range = &seen.ranges[0];
+            assert_eq!(
+                range.expected, range.actual,
+                "the bytes are right, their place is not"
+            );
+            assert_eq!(range.reasons[0], "the memory is the host's");
+            assert!(range.reasons[1].contains("pages answer as slowly"));
+        },
+    );
+}
+
+#[test]
+fn ranges_that_cannot_be_are_refused_before_anything_is_read() {
+    on_the_double(
+        "ranges_that_cannot_be_are_refused_before_anything_is_read",
+        |_| {
+            let (vault, device) = vault();
+            let model = Model::usual();
+            let verified = model.load(&mut []);
+            let control = Control::new();
+            let only = |name: &str| name == "output.weight";
+            let digests = TensorDigests::read(&verified, only, &control).unwrap();
+            assert_eq!(digests.iter().count(), 1);
+            let good = engine_copy(&Raw::new(), &model).pop().unwrap();
+            let refused = |range: ForeignRange| {
+                let policy = Policy::default();
+                let seen = vault.verify_ranges(device, &digests, &[range], &policy, &control);
+                seen.unwrap_err().code
+            };
+            let bad = [
+                ForeignRange {
+                    tensor: "output".to_owned(),
+                    ..good.clone()
+                },
+                ForeignRange {
+                    tensor: "blk.0.norm.weight".to_owned(),
+                    ..good.clone()
+                },
+                ForeignRange {
+                    bytes: good.bytes - 1,
+                    ..good.clone()
+                },
+                ForeignRange {
+                    bytes: u64::MAX,
+                    ..good.clone()
+                },
+                ForeignRange {
+                    pointer: 0,
+                    ..good.clone()
+                },
+                ForeignRange {
+                    pointer: 8,
+                    ..good.clone()
+                },
+                ForeignRange {
+                    pointer: u64::MAX - 3,
+                    ..good.clone()
+                },
+                // It starts inside of the allocation and ends behind it.
+                ForeignRange {
+                    pointer: good.pointer + 1024,
+                    ..good.clone()
+                },
+                // This process's own memory is none of the device's.
+                ForeignRange {
+                    pointer: model.bytes.as_ptr().addr() as u64,
+                    ..good
+                },
+            ];
+            for range in bad {
+                assert_eq!(refused(range.clone()), Code::BadRange, "{range:?}");
+            }
+        },
+    );
+}
+
+#[test]
+fn a_file_that_changed_after_its_verification_vouches_for_nothing() {
+    let model = Model::usual();
+    let verified = model.load(&mut []);
+    let mut bytes = model.bytes.clone();
+    let at = model.inside("output.weight");
+    bytes[at] ^= 1;
+    // In place: the verified descriptor sees it.
+    let file = std::fs::File::options()
+        .write(true)
+        .open(model.path())
+        .unwrap();
+    file.write_all_at(&bytes[at..=at], at as u64).unwrap();
+    let control = Control::new();
+    let read = |wanted: fn(&str) -> bool| TensorDigests::read(&verified, wanted, &control);
+    let error = read(|_| true).unwrap_err();
+    assert_eq!(error.code, Code::FileChanged);
+    // Other tiles are what they were.
+    assert!(read(|name| name == "token_embd.weight").is_ok());
+    control.cancel();
+    let error = read(|_| true).unwrap_err();
+    assert_eq!(error.code, Code::Aborted);
+}
