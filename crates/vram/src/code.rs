@@ -29,7 +29,7 @@ pub enum Code {
     HandleStale,
     /// A foreign range is no device memory, is cut short by its allocation, or names no tensor.
     BadRange,
-    /// The verified file was changed since: what is read now has other tile values.
+    /// The verified file cannot be read any more as it was verified: it was changed since.
     FileChanged,
     /// The seal record does not bear this process's seal.
     RecordInvalid,

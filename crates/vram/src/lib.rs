@@ -28,7 +28,6 @@ mod handle;
 mod latency;
 mod nvml;
 mod policy;
-mod recheck;
 mod record;
 mod sampling;
 mod scrub;

@@ -4,17 +4,17 @@
 //! the file in it. So the verified file is read once more, and each tile that is read is compared with its
 //! verified value before a byte of it is believed.
 
-use crate::recheck::{VerifiedFile, file_of};
 use crate::{Code, VramError};
-use digest::Blake3Digest;
+use digest::{Blake3Digest, TILE_BYTES};
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::ops::Range;
-use std::sync::Mutex;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
-use verify::{Control, Tiles, Verified};
+use verify::{Control, Refusal, Verified};
+
+/// What is read at once: whole tiles, so that none is checked twice but those that two tensors share.
+const READ_BYTES: u64 = 4 * TILE_BYTES;
 
 /// A tensor's digest, and how many bytes it is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +52,13 @@ impl TensorDigests {
         let tiles = verified.tiles().ok_or_else(|| {
             VramError::new(Code::Internal, "the file was verified without tile values")
         })?;
-        let file = file_of(verified)?;
         let tensors = verified.header().tensors().map(|tensor| Wanted {
             name: String::from_utf8_lossy(tensor.name).into_owned(),
             range: tensor.offset..tensor.offset.saturating_add(tensor.bytes),
         });
         let list: Vec<Wanted> = tensors.filter(|tensor| wanted(&tensor.name)).collect();
         Ok(Self {
-            digests: all(&file, tiles, &list, control)?,
+            digests: all(verified, &list, control)?,
             root: tiles.root(),
         })
     }
@@ -78,13 +77,12 @@ impl TensorDigests {
 
 type Outcome = Result<BTreeMap<String, TensorDigest>, VramError>;
 
-fn all(file: &File, tiles: &Tiles, list: &[Wanted], control: &Control) -> Outcome {
+fn all(verified: &Verified, list: &[Wanted], control: &Control) -> Outcome {
     let next = AtomicUsize::new(0);
     let outcome: Mutex<Outcome> = Mutex::new(Ok(BTreeMap::new()));
     let work = || {
-        let mut reader = VerifiedFile::new(file, tiles);
         while let Some(tensor) = list.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let digest = reader.digest(&tensor.range, control);
+            let digest = digest_of(verified, &tensor.range, control);
             if !keep(&outcome, tensor, digest) {
                 return;
             }
@@ -99,6 +97,30 @@ fn all(file: &File, tiles: &Tiles, list: &[Wanted], control: &Control) -> Outcom
         work();
     });
     outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn digest_of(
+    verified: &Verified,
+    range: &Range<u64>,
+    control: &Control,
+) -> Result<Blake3Digest, VramError> {
+    let mut hasher = blake3::Hasher::new();
+    let mut at = range.start;
+    while at < range.end {
+        let end = (at / READ_BYTES + 1) * READ_BYTES;
+        let end = end.min(range.end);
+        hasher.update(&verified.read(at..end, control).map_err(unreadable)?);
+        at = end;
+    }
+    Ok((*hasher.finalize().as_bytes()).into())
+}
+
+fn unreadable(refusal: Refusal) -> VramError {
+    let code = match refusal.code {
+        verify::Code::Aborted => Code::Aborted,
+        _ => Code::FileChanged,
+    };
+    VramError::new(code, refusal.message)
 }
 
 /// Whether there is any use in going on.
