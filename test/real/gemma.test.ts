@@ -1,45 +1,31 @@
 /** Gemma 3 270M in Q4_K_M: a real model with 236 tensors, as an inference host would load it. */
-import { execFile } from "node:child_process";
 import { constants, copyFileSync, mkdtempSync, openSync, readSync, rmSync, closeSync, truncateSync, writeSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { TestContext } from "vitest";
 import { ModelLoader } from "../../lib/index.ts";
 import { readGguf } from "../fixtures/gguf-reader.ts";
 import { tensorBytes } from "../fixtures/gguf-writer.mjs";
+import { FETCH_MS_MAX, fetched } from "../support/fetched.ts";
+import type { Fetched } from "../support/fetched.ts";
 
 const SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818";
 const SIZE_BYTES = 253_113_024;
 const HEADER_BYTES_ENOUGH = 16 * 1024 * 1024;
-const SCRIPT_MS_MAX = 180_000;
-const SKIPPED = 75;
 
-let found: { readonly path: string } | { readonly reason: string };
+let found: Fetched;
 let loader: ModelLoader | undefined;
 let copies: string | undefined;
 
 beforeAll(async () => {
-  found = await gemma();
+  found = await fetched("gemma.mjs");
   if ("path" in found) loader = await ModelLoader.open({ root: dirname(found.path), audit: "disabled" });
-}, SCRIPT_MS_MAX + 10_000);
+}, FETCH_MS_MAX + 10_000);
 
 afterAll(async () => {
   await loader?.[Symbol.asyncDispose]();
   if (copies !== undefined) rmSync(copies, { recursive: true });
 });
-
-/** The cached file, or why there is none: no network is a reason, a broken script is a failure. */
-function gemma(): Promise<typeof found> {
-  const script = fileURLToPath(new URL("../../scripts/gemma.mjs", import.meta.url));
-  return new Promise((resolve, reject) => {
-    execFile(process.execPath, [script], { timeout: SCRIPT_MS_MAX }, (error, stdout, stderr) => {
-      if (error === null) resolve({ path: stdout.trim() });
-      else if (error.code === SKIPPED || error.killed === true) resolve({ reason: stderr.trim() });
-      else reject(new Error(`scripts/gemma.mjs failed: ${stderr}`, { cause: error }));
-    });
-  });
-}
 
 function needs(context: TestContext): { path: string; name: string; loader: ModelLoader } {
   if ("reason" in found || loader === undefined) return context.skip("reason" in found ? found.reason : "no loader");
