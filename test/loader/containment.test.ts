@@ -3,7 +3,6 @@ import { linkSync, mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { join } from "node:path";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { ModelLoader } from "../../lib/index.ts";
 import { tinyModel } from "../fixtures/models.mjs";
@@ -51,37 +50,6 @@ describe("a path that leaves the root", () => {
     const { message } = await refusal(loader.load("out.gguf"));
     expect(message).not.toContain("passwd");
     expect(message).not.toContain("/etc");
-  });
-
-  test("never opens the file outside while links are swapped under it", async () => {
-    const { root, folder: home, loader } = await gate();
-    const outside = Buffer.from(bytes);
-    outside.writeUInt8(0xff, outside.length - 1);
-    writeFileSync(join(home, "secret.gguf"), outside);
-    mkdirSync(join(root, "real"));
-    writeFileSync(join(root, "real", "secret.gguf"), bytes);
-    const inside = (await loader.load("real/secret.gguf")).sha256;
-    let swaps = 0;
-    const swapping = (async () => {
-      for (; swaps < 2000; swaps++) {
-        symlinkSync(swaps % 2 === 0 ? ".." : "real", join(root, "next"));
-        renameSync(join(root, "next"), join(root, "dir"));
-        if (swaps % 7 === 0) await nextTurn(); // odd, so that either link is found in place
-      }
-    })();
-    const seen: Record<string, number> = {};
-    while (swaps < 2000) {
-      const outcome = await loader.load("dir/secret.gguf").then(
-        async (model) => { const { sha256 } = model; await model[Symbol.asyncDispose](); return sha256; },
-        (error: unknown) => (error as { code: string }).code,
-      );
-      seen[outcome] = (seen[outcome] ?? 0) + 1;
-      await nextTurn();
-    }
-    await swapping;
-    const allowed = new Set([inside, "PATH_TRAVERSAL", "NOT_FOUND"]);
-    expect(Object.keys(seen).filter((outcome) => !allowed.has(outcome))).toEqual([]);
-    expect(seen[inside]).toBeGreaterThan(0);
   });
 });
 

@@ -26,13 +26,20 @@ impl Control {
         Self::default()
     }
 
+    /// A handle with counts of its own that is cancelled when this one is.
+    pub(crate) fn beside(&self) -> Self {
+        let beside = Self::new();
+        let sleeper: Weak<Shared> = Arc::downgrade(&beside.0);
+        self.listen(sleeper);
+        if self.is_cancelled() {
+            beside.cancel();
+        }
+        beside
+    }
+
     /// Ends the load. Wakes every wait at once, also one behind a disk that does not answer.
     pub fn cancel(&self) {
-        self.0.cancelled.store(true, Ordering::SeqCst);
-        let sleepers = std::mem::take(&mut *lock(&self.0.sleepers));
-        for sleeper in sleepers.iter().filter_map(Weak::upgrade) {
-            sleeper.wake();
-        }
+        self.0.wake();
     }
 
     /// Whether `cancel` was called.
@@ -65,6 +72,16 @@ impl Control {
         let mut sleepers = lock(&self.0.sleepers);
         sleepers.retain(|known| known.strong_count() > 0);
         sleepers.push(sleeper);
+    }
+}
+
+impl Wake for Shared {
+    fn wake(&self) {
+        self.cancelled.store(true, Ordering::SeqCst);
+        let sleepers = std::mem::take(&mut *lock(&self.sleepers));
+        for sleeper in sleepers.iter().filter_map(Weak::upgrade) {
+            sleeper.wake();
+        }
     }
 }
 

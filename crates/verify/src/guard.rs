@@ -66,7 +66,7 @@ impl Default for Guarding {
 impl Guarding {
     /// A demand outweighs a wish. Sealing costs as much memory as the model has, and is never tried
     /// unasked.
-    fn tries(self, guard: Guard) -> bool {
+    pub(crate) fn tries(self, guard: Guard) -> bool {
         let asked = self
             .best
             .map_or(guard != Guard::Sealed, |best| guard <= best.max(self.least));

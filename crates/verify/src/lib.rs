@@ -40,6 +40,7 @@ mod checked;
 mod code;
 mod contain;
 mod control;
+mod copy;
 mod facts;
 mod guard;
 mod inspect;

@@ -1,5 +1,6 @@
 //! A load: from a path beneath the root to the proof that its bytes were judged, or a refusal.
 
+use crate::copy::prove_copy;
 use crate::guard::{Hold, Setting};
 use crate::judge::{Proof, ProvenBy, guarded};
 use crate::pass::{Consumer, TUNING};
@@ -216,6 +217,11 @@ fn guard_and_prove(
     let sha256 = proof.sha256;
     let ended = setting.finish(file);
     let (hold, file) = ended.map_err(|refusal| refusal.with_sha256(sha256))?;
+    if hold.guard() == Guard::Sealed {
+        let tiles = proof.tiles.as_ref().ok_or_else(Refusal::internal)?;
+        prove_copy(&file, tiles, ask.proving.threads(), control)
+            .map_err(|refusal| refusal.with_sha256(sha256))?;
+    }
     Ok((proof, hold, file))
 }
 

@@ -230,6 +230,7 @@ mod linux {
         match kind {
             0x794C_7630 => "overlayfs",
             0x6969 => "NFS",
+            0x0102_1994 => "tmpfs",
             0x6573_5546 => "FUSE",
             0x0102_1997 => "9p",
             0xFF53_4D42 | 0xFE53_4D42 => "SMB",

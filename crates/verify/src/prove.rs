@@ -8,7 +8,7 @@ use crate::reader::Source;
 use crate::records::{Found, Ignored, RECORDED_BYTES_MIN, Record, RecordsReport};
 use crate::ring::Failure;
 use crate::tiles::Tiler;
-use crate::{Ask, Code, Control, FileFacts, Refusal};
+use crate::{Ask, Code, Control, FileFacts, Guard, Refusal};
 use digest::Sha256Digest;
 use std::sync::Arc;
 
@@ -94,7 +94,8 @@ fn by_sha256<S: Source>(
     consumers: &mut [&mut dyn Consumer],
 ) -> Result<Proof, Refusal> {
     let mut judge = Judge::new(facts.size, ask.expected, ask.policy);
-    let wants_tiles = ask.proving.tiles;
+    // A copy is proven by them.
+    let wants_tiles = ask.proving.tiles || ask.guarding.tries(Guard::Sealed);
     let mut tiler = wants_tiles.then(|| Tiler::start(facts.size, tuning.block_bytes));
     let mut everyone: Vec<&mut dyn Consumer> = Vec::with_capacity(consumers.len() + 2);
     // First, so that its thread has the block before this one is busy with it.

@@ -140,13 +140,13 @@ fn a_demanded_lease_holds_a_writer_until_the_model_is_closed() {
     assert!(fs::read(&path).unwrap() != bytes);
 }
 
-/// Does something at the third block.
-struct At3<F: FnMut()>(F);
+/// Does something at the block that begins there.
+struct At<F: FnMut()>(u64, F);
 
-impl<F: FnMut()> Consumer for At3<F> {
+impl<F: FnMut()> Consumer for At<F> {
     fn take(&mut self, block: &Block) {
-        if block.offset() == 2 << 20 {
-            (self.0)();
+        if block.offset() == self.0 {
+            (self.1)();
         }
     }
 }
@@ -161,7 +161,7 @@ fn a_writer_that_comes_during_the_reading_ends_a_demanded_lease() {
         assert_eq!(answer.unwrap_err(), rustix::io::Errno::AGAIN);
     };
     let load_while = |ask: &Ask| {
-        let mut hook = At3(|| opened(&path));
+        let mut hook = At(2 << 20, || opened(&path));
         verify::load_into(&folder.root(), ask, &Control::new(), &mut [&mut hook])
     };
     let refusal = load_while(&guarded(None, Guard::Leased)).unwrap_err();
@@ -214,6 +214,50 @@ fn every_length_around_a_block_is_sealed_whole() {
         let verified = load(&folder, &guarded(None, Guard::Sealed)).unwrap();
         assert!(served(&verified) == bytes, "size {size}");
         assert_eq!(verified.sha256(), sha256(&bytes));
+    }
+}
+
+/// The memory of that size that this process is filling, as any process of the same user can open it.
+fn memory_of(size: u64) -> File {
+    let names = fs::read_dir("/proc/self/fd").unwrap();
+    let memory = names.filter_map(|name| {
+        let path = name.unwrap().path();
+        let target = fs::read_link(&path).unwrap_or_default();
+        let is_memory = target.to_string_lossy().starts_with("/memfd:");
+        is_memory.then(|| writer(&path).ok()).flatten()
+    });
+    let mut of_size = memory.filter(|file| file.metadata().unwrap().len() == size);
+    of_size.next().unwrap()
+}
+
+#[test]
+fn a_copy_that_another_process_writes_to_before_it_is_sealed_is_refused() {
+    // Of a size that no other test has, for they share this process.
+    let size = (12 << 20) + 4_096;
+    let spoil: [(fn(&File), u64); 3] = [
+        (
+            |memory| memory.write_all_at(b"evil", 300_000).unwrap(),
+            1 << 18,
+        ),
+        (|memory| memory.set_len(100).unwrap(), 0),
+        (
+            |memory| memory.set_len((12 << 20) + 4_097).unwrap(),
+            (12 << 20) + 4_096,
+        ),
+    ];
+    for (spoil, offset) in spoil {
+        let folder = Folder::new();
+        let bytes = model(size);
+        folder.file("m", &bytes);
+        // The ring has eight blocks, so the first ones were copied by now.
+        let mut hook = At(11 << 20, || spoil(&memory_of(size as u64)));
+        let ask = guarded(None, Guard::Sealed);
+        let answer = verify::load_into(&folder.root(), &ask, &Control::new(), &mut [&mut hook]);
+        let refusal = answer.unwrap_err();
+        assert_eq!(refusal.code, Code::ChangedWhileRead, "{}", refusal.message);
+        assert_eq!(refusal.offset, Some(offset));
+        assert_eq!(refusal.sha256, Some(sha256(&bytes)));
+        assert!(refusal.message.contains("same user"), "{}", refusal.message);
     }
 }
 

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// File systems on which a lease was seen to keep writers out, leftover mappings among them. On
-/// overlayfs it is granted beside a writer; network file systems know nothing of remote writers.
-const LEASABLE: [u64; 4] = [EXT4, XFS, BTRFS, TMPFS];
+/// overlayfs it is granted beside a writer; network file systems know nothing of remote writers. On
+/// tmpfs it is granted beside pages that io_uring holds registered, and writes to for ever.
+const LEASABLE: [u64; 3] = [EXT4, XFS, BTRFS];
 const EXT4: u64 = 0xEF53;
 const XFS: u64 = 0x5846_5342;
 const BTRFS: u64 = 0x9123_683E;
-const TMPFS: u64 = 0x0102_1994;
 
 /// A lease on one open file, given back when this is dropped.
 #[derive(Debug)]
