@@ -1,9 +1,10 @@
-//! Digests of model bytes: one SHA-256 stream, several at once on one core, BLAKE3 in tiles; and
-//! the names of the instructions that compute them on this machine.
+//! Digests of model bytes: one SHA-256 stream, several at once on one core, BLAKE3 in tiles,
+//! the digest that fs-verity measures; and the names of the instructions that compute them on this machine.
 
 #![deny(unsafe_code)]
 
 mod blake3_digest;
+mod fs_verity;
 mod lanes;
 mod mac;
 mod sha256;
@@ -11,6 +12,7 @@ mod sha256_digest;
 mod tiling;
 
 pub use blake3_digest::{Blake3Digest, blake3_implementation};
+pub use fs_verity::FsVerity;
 pub use lanes::{Lanes, Sha256Stream};
 pub use mac::{MAC_BYTES, MacKey};
 pub use sha256::{Sha256, sha256_implementation};
