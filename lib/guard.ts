@@ -1,5 +1,5 @@
 /** Guards: what keeps a model's bytes from changing between the verdict and their use. */
-import type { GuardDetails } from "./audit/event-details.ts";
+import type { GuardDetails, ProtectionDetails } from "./audit/event-details.ts";
 import type { NativeVerdict } from "./native.ts";
 
 /**
@@ -14,4 +14,9 @@ export const GUARDS: readonly GuardName[] = ["pinned", "leased", "sealed", "fs-v
 export function guardDetails(verdict: NativeVerdict): GuardDetails {
   if (verdict.model === undefined) return {};
   return { guard: verdict.model.guard(), guardShortfall: verdict.guardShortfall, verityDigest: verdict.verityDigest };
+}
+
+/** What the trail says of a file that was protected. */
+export function protectionDetails({ verityDigest, protection }: NativeVerdict): ProtectionDetails {
+  return { verityDigest, already: protection?.already, compared: protection?.compared };
 }

@@ -6,7 +6,7 @@ import { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
 import type { GgufView } from "./gguf-view.ts";
 import { policyOf } from "./policy.ts";
 import type { NativeFacts, NativeVerdict } from "./native.ts";
-import { guardDetails } from "./guard.ts";
+import { guardDetails, protectionDetails } from "./guard.ts";
 import { proofDetails, recordDetails } from "./proof.ts";
 
 /** Where decisions are written, and what happens when they cannot be. */
@@ -36,7 +36,7 @@ export async function recordReading(judge: Judge, call: Call, error: ModelLoadEr
 }
 
 /**
- * Records an accepted model.
+ * Records an accepted model, or one that was protected.
  * @returns the failure that the policy lets pass, if any
  * @throws ModelLoadError AUDIT_UNAVAILABLE where an unrecorded load must not happen
  */
@@ -46,7 +46,7 @@ export async function recordAcceptance(judge: Judge, call: Call, verdict: Native
     return undefined;
   } catch (failure) {
     if (judge.onAuditFailure === "continue") return asError(failure);
-    throw auditUnavailable(asError(failure));
+    throw auditUnavailable(call, asError(failure));
   }
 }
 
@@ -96,9 +96,11 @@ function ignoredEvents(judge: Judge, call: Call, { refusal, facts, records }: Na
   }];
 }
 
-function auditUnavailable(failure: Error): ModelLoadError {
-  const message = "the model is good, but its load could not be recorded, and an unrecorded load must not happen; " +
-    'mend the audit folder, or open the loader with onAuditFailure: "continue"';
+function auditUnavailable(call: Call, failure: Error): ModelLoadError {
+  const what = call.action === "protect"
+    ? "the model is good and its file is protected now, but that could not be recorded; "
+    : "the model is good, but its load could not be recorded, and an unrecorded load must not happen; ";
+  const message = `${what}mend the audit folder, or open the loader with onAuditFailure: "continue"`;
   const error = new ModelLoadError("AUDIT_UNAVAILABLE", { message, cause: failure });
   error.auditError = failure;
   return error;
@@ -136,15 +138,21 @@ function refusalEvent(judge: Judge, call: Call, error: ModelLoadError, { refusal
 function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict, gguf: GgufView): AuditEvent {
   return {
     ...envelope(call),
-    type: "ModelLoaded",
     outcome: "allowed",
     target: {
       ...target(call, verdict.facts, verdict.sha256),
       ggufVersion: gguf.version,
       ...(gguf.architecture === undefined ? {} : { architecture: gguf.architecture }),
     },
-    details: { findings: gguf.findingCount, ...proofDetails(verdict), ...guardDetails(verdict), ...circumstances(judge, call) },
+    ...typeAndDetails(call, verdict, { findings: gguf.findingCount, ...proofDetails(verdict), ...circumstances(judge, call) }),
   };
+}
+
+type Acceptance = Pick<AuditEventOf<"ModelLoaded">, "type" | "details"> | Pick<AuditEventOf<"ModelProtected">, "type" | "details">;
+
+function typeAndDetails(call: Call, verdict: NativeVerdict, details: DetailsOf<"ModelLoaded">): Acceptance {
+  if (call.action === "protect") return { type: "ModelProtected", details: { ...details, ...protectionDetails(verdict) } };
+  return { type: "ModelLoaded", details: { ...details, ...guardDetails(verdict) } };
 }
 
 /** The policy that the decision was made under, without which a record does not say what was promised, and the time it took. */

@@ -17,26 +17,8 @@ import { parseCallOptions, parseLoaderOptions, pathBytes } from "./options.ts";
 import type { CallOptions, LoaderOptions, ModelPath, ParsedJudge, ParsedLoader } from "./options.ts";
 import { proofOf, RecordWarnings } from "./proof.ts";
 import { openRecords } from "./records.ts";
+import type { BytesReport, InspectReport, ProtectReport } from "./reports.ts";
 import { Slots } from "./slots.ts";
-
-/** What a buffer was found to be. */
-export interface BytesReport {
-  readonly sha256: string;
-  /** BLAKE3 of the same bytes in lower-case hex: what `b3sum` says of them. */
-  readonly blake3: string;
-  readonly sizeBytes: number;
-  readonly digestExpected: boolean;
-  readonly gguf: GgufView;
-  /** Set only under `onAuditFailure: "continue"`: why this decision is not in the trail. */
-  readonly auditError: Error | undefined;
-}
-
-/** What a header says. No digest was computed, and the tensors' bytes were not read. */
-export interface InspectReport {
-  readonly verified: false;
-  readonly sizeBytes: number;
-  readonly gguf: GgufView;
-}
 
 /** A verdict that holds no refusal. */
 interface Accepted extends NativeVerdict {
@@ -110,11 +92,28 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     const sizeBytes = sizeOf(bytes);
     return this.#call("validateBytes", undefined, options, async (call) => {
       const verdict = await this.#accepted(call, () => judgeBytes(call, bytes, sizeBytes));
-      const { sha256, blake3 } = verdict;
-      const gguf = new GgufView(verdict.gguf);
-      const auditError = await recordAcceptance(this.#options, call, verdict, gguf);
-      if (auditError !== undefined) this.#metrics.unrecorded();
-      return { sha256, blake3, sizeBytes, digestExpected: call.options.sha256 !== undefined, gguf, auditError };
+      return this.#reported(call, verdict, sizeBytes);
+    });
+  }
+
+  /**
+   * Verifies the file as {@link load} does, and has the kernel hold it to the verified bytes from then on (fs-verity): there is
+   * no way back but to replace the file. Needs `sha256`, unless the call says `requireDigest: false`.
+   * A later load of the file has the guard "fs-verity". An abort takes effect until the kernel has begun.
+   * @throws as {@link load}; GUARD_UNAVAILABLE where kernel or file system lack fs-verity, or somebody has the file open for writing
+   */
+  async protect(path: ModelPath, options?: CallOptions): Promise<ProtectReport> {
+    const bytes = pathBytes(path);
+    return this.#call("protect", bytes, options, async (call) => {
+      const verdict = await this.#accepted(call, () => this.#root.protect(bytes, call.ask(this.#proving), call.control));
+      const { protection, verityDigest = "", facts } = verdict;
+      return {
+        ...(await this.#reported(call, verdict, facts?.sizeBytes ?? 0)),
+        verityDigest,
+        alreadyProtected: protection?.already === true,
+        digestCompared: protection?.compared === true,
+        proof: proofOf(verdict),
+      };
     });
   }
 
@@ -172,10 +171,13 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     return outcome;
   }
 
-  /** A look hands nothing to an engine, so what an engine would die of may be looked at. */
+  /** What each action asks for unless the call says otherwise. */
   #rules(action: Action): ParsedJudge {
     const { judge } = this.#options;
-    return action === "inspect" ? { ...judge, policy: { ...judge.policy, engineSafety: false } } : judge;
+    // A look hands nothing to an engine, so what an engine would die of may be looked at.
+    if (action === "inspect") return { ...judge, policy: { ...judge.policy, engineSafety: false } };
+    // What is protected stays so: it should be what somebody named.
+    return action === "protect" ? { ...judge, requireDigest: true } : judge;
   }
 
   /** The verdict of an accepted model; a refusal is recorded, then thrown. */
@@ -195,13 +197,22 @@ export class ModelLoader implements AsyncDisposable, Disposable {
 
   async #verdict(call: Call, judge: () => Promise<NativeVerdict>): Promise<NativeVerdict> {
     const { judge: rules, sha256 } = call.options;
-    if (rules.requireDigest && sha256 === undefined) return { refusal: DIGEST_REQUIRED };
+    if (rules.requireDigest && sha256 === undefined) return { refusal: digestRequired(call.action) };
     if (!(await this.#slots.take(call.signal))) return { refusal: ABORTED };
     try {
       return await call.watched(judge);
     } finally {
       this.#slots.give();
     }
+  }
+
+  /** The record and the report of what is handed over to nobody. */
+  async #reported(call: Call, verdict: Accepted, sizeBytes: number): Promise<BytesReport> {
+    const { sha256, blake3 } = verdict;
+    const gguf = new GgufView(verdict.gguf);
+    const auditError = await recordAcceptance(this.#options, call, verdict, gguf);
+    if (auditError !== undefined) this.#metrics.unrecorded();
+    return { sha256, blake3, sizeBytes, digestExpected: call.options.sha256 !== undefined, gguf, auditError };
   }
 
   async #handOver(call: Call, verdict: Accepted): Promise<Model> {
@@ -253,11 +264,13 @@ export class ModelLoader implements AsyncDisposable, Disposable {
 }
 
 const ABORTED: NativeRefusal = { code: "ABORTED", message: "the call was aborted before it began", retriable: true };
-const DIGEST_REQUIRED: NativeRefusal = {
-  code: "DIGEST_REQUIRED",
-  message: "this loader accepts no model without an expected digest; pass { sha256 }",
-  retriable: false,
-};
+
+function digestRequired(action: Action): NativeRefusal {
+  const message = action === "protect"
+    ? "a file is protected for good, so somebody should have named its digest: pass sha256, or say requireDigest: false (--no-require-digest)"
+    : "this loader accepts no model without an expected digest; pass { sha256 }";
+  return { code: "DIGEST_REQUIRED", message, retriable: false };
+}
 
 async function judgeBytes(call: Call, bytes: BytesLike, sizeBytes: number): Promise<NativeVerdict> {
   const { sha256, judge } = call.options;

@@ -161,6 +161,8 @@ export interface NativeVerdict {
   readonly guardShortfall?: string;
   /** The file's own digest under fs-verity. */
   readonly verityDigest?: string;
+  /** Only of a file that was to be protected: whether it was already, and whether the digest was compared with our own. */
+  readonly protection?: { readonly already: boolean; readonly compared: boolean };
   readonly proof?: { readonly by: "sha256" | "tiles"; readonly recordedMs?: number };
   readonly records?: NativeRecordNotes;
 }
@@ -173,6 +175,7 @@ export interface NativeControl {
 
 export interface NativeRoot {
   load(path: Uint8Array, ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
+  protect(path: Uint8Array, ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
   inspect(path: Uint8Array, ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
   close(): void;
 }

@@ -56,6 +56,13 @@ export interface GuardDetails {
   readonly verityDigest?: string | undefined;
 }
 
+/** The digest that the kernel holds the file to, and whether it was compared with one made from the verified bytes. */
+export interface ProtectionDetails {
+  readonly verityDigest?: string | undefined;
+  readonly already?: boolean | undefined;
+  readonly compared?: boolean | undefined;
+}
+
 /** Something that was seen on a device while a seal stood on it. */
 export interface SightingDetails {
   readonly observed: string;
@@ -98,6 +105,8 @@ export interface EventDetails {
   readonly ModelLoaded: DecisionDetails & DigestDetails & RecordDetails & GuardDetails & { readonly findings?: number | undefined };
   /** The record's `reason` says why. */
   readonly VerificationRecordIgnored: { readonly message: string; readonly root?: string | undefined };
+  /** The file can no longer be changed, only replaced. `already`: it could not before. */
+  readonly ModelProtected: DecisionDetails & DigestDetails & RecordDetails & ProtectionDetails & { readonly findings?: number | undefined };
   readonly ModelUnloaded: { readonly reason?: string | undefined };
   readonly GuardBroken: { readonly guard: string; readonly minGuard?: string | undefined };
 

@@ -56,6 +56,14 @@ const TABLE: Table = {
   },
   /** The record of an earlier verification was not believed, and the SHA-256 was computed again. */
   VerificationRecordIgnored: { severity: "HIGH", details: { message: "text", root: "text?" } },
+  /** The kernel holds the file to its verified bytes from now on (fs-verity). */
+  ModelProtected: {
+    severity: "INFO",
+    details: {
+      findings: "whole?", blake3: "text?", proof: "text?", recordedAt: "text?", sha256By: "text?", blake3By: "text?", ...RECORD,
+      verityDigest: "text?", already: "flag?", compared: "flag?", ...DECISION,
+    },
+  },
   ModelUnloaded: { severity: "INFO", details: { reason: "text?" } },
   /** Somebody asked to write to the file of a model that is in use: its bytes are guarded no longer. */
   GuardBroken: { severity: "HIGH", details: { guard: "text", minGuard: "text?" } },

@@ -5,13 +5,14 @@ import { ModelLoader } from "../loader.ts";
 import type { Model } from "../model.ts";
 import type { CallOptions } from "../options.ts";
 import type { RecordsOptions } from "../records.ts";
+import type { ProtectReport } from "../reports.ts";
 import { toBytes, toText } from "./byte-path.ts";
 import type { BytePath } from "./byte-path.ts";
 import type { Job } from "./jobs.ts";
 import type { Ask } from "./verify-ask.ts";
 
 /** How one file was judged. A verdict holds no descriptor. */
-export type Verdict = Accepted | Refused;
+export type Verdict = Accepted | Protected | Refused;
 
 interface Judged {
   readonly job: Job;
@@ -24,12 +25,18 @@ export interface Accepted extends Judged {
   readonly model: Model;
 }
 
+export interface Protected extends Judged {
+  readonly ok: true;
+  readonly protection: ProtectReport;
+}
+
 export interface Refused extends Judged {
   readonly ok: false;
   readonly error: ModelLoadError;
 }
 
 export interface GateOptions {
+  readonly action: Ask["action"];
   readonly judge: Ask["judge"];
   readonly call: Ask["call"];
   readonly audit: AuditLog | undefined;
@@ -50,11 +57,22 @@ export class Gate implements AsyncDisposable {
     const loader = await this.#loaderFor(job);
     if (loader instanceof ModelLoadError) return refused(job, loader);
     try {
-      const model = await loader.load(toBytes(job.path), { ...this.#options.call, ...call });
-      return { ok: true, job, model, auditError: await closed(model) };
+      return await this.#asked(loader, job, { ...this.#options.call, ...call });
     } catch (failure) {
       return refused(job, asRefusal(failure));
     }
+  }
+
+  async #asked(loader: ModelLoader, job: Job, call: CallOptions): Promise<Accepted | Protected> {
+    const path = toBytes(job.path);
+    if (this.#options.action === "protect") {
+      // Said again: what a loader does not require, a protection does.
+      const { requireDigest } = this.#options.judge;
+      const protection = await loader.protect(path, { ...call, requireDigest });
+      return { ok: true, job, protection, auditError: protection.auditError };
+    }
+    const model = await loader.load(path, call);
+    return { ok: true, job, model, auditError: await closed(model) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -88,7 +106,7 @@ export class Gate implements AsyncDisposable {
     const target = { path: toBytes(job.path), ...(sha256 === undefined ? {} : { expectedSha256: sha256 }) };
     const details = { message: error.message };
     try {
-      await this.#options.audit?.emit({ type, severity, outcome: "failed", action: "model.load", reason: error.code, target, details, ...given(who) });
+      await this.#options.audit?.emit({ type, severity, outcome: "failed", action: `model.${this.#options.action}`, reason: error.code, target, details, ...given(who) });
     } catch (failure) {
       error.auditError = failure as Error;
     }

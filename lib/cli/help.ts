@@ -11,6 +11,7 @@ export const HELP: Readonly<Record<string, string>> = {
   "": `model-loader: the gate in front of an inference host's models
 
   model-loader verify PATH…       read models once, judge digest and format, say yes or no
+  model-loader protect PATH…      verify models, and have the kernel keep them as they are (fs-verity)
   model-loader inspect FILE       what a header says, in milliseconds, unverified
   model-loader audit verify DIR   check that an audit trail is whole
   model-loader help COMMAND       examples and options
@@ -58,6 +59,38 @@ Options
   --json               one JSON object a line on standard output; text for people goes to standard error
 
 Links are followed as long as they stay in the root; in folders only those to files are.
+
+${EXIT_CODES}`,
+
+  protect: `model-loader protect PATH… [options]: verify models, then have the kernel keep them as they are
+
+Puts a verified file under fs-verity: from then on nobody can change it, root included, and the kernel checks each page
+as it is read. It can still be replaced, so load it with minGuard "fs-verity" (verify --min-guard fs-verity). There is
+no way back but to delete the file. Needs Linux 5.4 or newer with CONFIG_FS_VERITY, and ext4 (tune2fs -O verity DEVICE),
+btrfs or f2fs; permission to write to the file, and nobody who has it open for writing.
+
+  # The digest that the publisher named; what is protected should be what was meant
+  model-loader protect llama.gguf --sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
+
+  # Everything below a folder as it is now, whoever made it
+  model-loader protect --no-require-digest /models
+
+Options
+  --root DIR           every file must lie in DIR. Default: the file's own folder, or the folder given
+  --sha256 HEX         the promised digest; for one file
+  --no-require-digest  protect what nobody promised a digest for; the digest is computed and told
+  --audit DIR          record every decision in the audit trail in DIR
+  --actor TEXT         who asks; recorded
+  --correlation-id ID  ties the records to a request; recorded
+  --max-bytes N        refuse larger files before reading them
+  --state DIR          record full verifications in DIR, and prove promised digests by those records; DIR/record.key is
+                       the secret that makes them believed
+  --flat-digest WHEN   always: compute the SHA-256 whatever was recorded; unless-recorded (default)
+  --strict             refuse also what breaks the format's text but no engine
+  --no-engine-safety   accept well-formed files that are known to crash an engine
+  --json               one JSON object a line on standard output; text for people goes to standard error
+
+Before the first byte is read it is refused where it cannot be had: GUARD_UNAVAILABLE says why and what to do.
 
 ${EXIT_CODES}`,
 

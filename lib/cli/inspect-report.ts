@@ -1,6 +1,6 @@
 /** How a header is told: an object for programs, tables for people. */
 import type { GgufView, MetadataType, MetadataValue, TensorInfo } from "../gguf-view.ts";
-import type { InspectReport } from "../loader.ts";
+import type { InspectReport } from "../reports.ts";
 import type { BytePath } from "./byte-path.ts";
 import { table } from "./table.ts";
 import { visible } from "./terminal.ts";

@@ -1,6 +1,6 @@
 /** `model-loader inspect`: what a header says, unverified. */
 import { ModelLoader } from "../loader.ts";
-import type { InspectReport } from "../loader.ts";
+import type { InspectReport } from "../reports.ts";
 import type { CallOptions } from "../options.ts";
 import { toBytes, toText } from "./byte-path.ts";
 import { EXIT, exitOf } from "./exit.ts";

@@ -13,6 +13,7 @@ type Command = (args: readonly string[]) => Promise<number>;
 /** Loaded when called, so that help works where the native library does not. */
 const COMMANDS: Readonly<Record<string, Command>> = {
   verify: async (args) => (await import("./verify.ts")).verify(args),
+  protect: async (args) => (await import("./verify.ts")).protect(args),
   inspect: async (args) => (await import("./inspect.ts")).inspect(args),
   audit: async (args) => (await import("./audit.ts")).audit(args),
 };

@@ -5,7 +5,7 @@ import type { Proof } from "../proof.ts";
 import { isText, toBytes, toText } from "./byte-path.ts";
 import type { BytePath } from "./byte-path.ts";
 import { EXIT, exitOf } from "./exit.ts";
-import type { Refused, Verdict } from "./gate.ts";
+import type { Protected, Refused, Verdict } from "./gate.ts";
 import { visible } from "./terminal.ts";
 import { count, sizeText } from "./units.ts";
 
@@ -22,10 +22,19 @@ export function verdictObject(verdict: Verdict): object {
   const auditError = verdict.auditError === undefined ? {} : { auditError: verdict.auditError.message };
   const { shown } = verdict.job;
   if (!verdict.ok) return { ...refusalObject(shown, verdict.error), ...auditError };
+  if ("protection" in verdict) return { ...protectedObject(verdict), ...auditError };
   const { sha256, blake3, proof, sizeBytes, digestExpected, gguf, guard, guardShortfall, verityDigest } = verdict.model;
   return {
     ...pathObject(shown), ok: true, sha256, blake3, proof: proof.by, recordedAt: proof.recordedAt, recordIgnored: proof.recordIgnored, sizeBytes, digestExpected, guard, guardShortfall, verityDigest,
     gguf: ggufObject(gguf), findings: gguf.findings, findingCount: gguf.findingCount, ...auditError,
+  };
+}
+
+function protectedObject({ job, protection }: Protected): object {
+  const { sha256, blake3, proof, sizeBytes, digestExpected, verityDigest, alreadyProtected, digestCompared, gguf } = protection;
+  return {
+    ...pathObject(job.shown), ok: true, sha256, blake3, proof: proof.by, sizeBytes, digestExpected, verityDigest, alreadyProtected, digestCompared,
+    gguf: ggufObject(gguf), findings: gguf.findings, findingCount: gguf.findingCount,
   };
 }
 
@@ -47,9 +56,10 @@ export function ggufObject(gguf: GgufView): object {
 
 export function verdictText(verdict: Verdict): string {
   if (!verdict.ok) return [refusalText(verdict.job.shown, verdict.error), ...hint(verdict), ...auditText(verdict.auditError)].join("\n");
-  const { sha256, proof, sizeBytes, digestExpected, gguf } = verdict.model;
+  const { sha256, proof, sizeBytes, digestExpected, gguf } = "protection" in verdict ? verdict.protection : verdict.model;
   return [
     `ok       ${nameText(verdict.job.shown)}`,
+    ...("protection" in verdict ? protectionText(verdict) : []),
     `  sha256 ${sha256} ${digestExpected ? "(as promised)" : "(computed; none was promised with --sha256)"}`,
     ...proofText(proof),
     `  ${sizeText(sizeBytes)}, ${ggufText(gguf)}`,
@@ -62,6 +72,14 @@ function proofText({ recordedAt, recordIgnored }: Proof): string[] {
   const proven = recordedAt === undefined ? [] : [`  proven by its tiles, which had this SHA-256 when it was computed at ${recordedAt.toISOString()}`];
   const ignored = recordIgnored === undefined ? [] : [`  IGNORED the record of an earlier verification: ${recordIgnored}`];
   return [...proven, ...ignored];
+}
+
+function protectionText({ protection: { verityDigest, alreadyProtected, digestCompared } }: Protected): string[] {
+  const compared = digestCompared ? "equal to that of the verified bytes" : "made with other parameters than ours, so not compared";
+  return [
+    `  ${alreadyProtected ? "was protected before" : "protected: from now on it can be replaced, and not changed"}`,
+    `  fs-verity ${verityDigest} (${compared})`,
+  ];
 }
 
 export function refusalText(shown: BytePath, error: ModelLoadError): string {

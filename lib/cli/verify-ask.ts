@@ -1,4 +1,4 @@
-/** What a `verify` command line asks for. */
+/** What a `verify` or `protect` command line asks for. */
 import type { CallOptions, JudgeOptions } from "../options.ts";
 import { GUARDS } from "../guard.ts";
 import { digest, oneOf, parseCommand, UsageError, wholeNumber } from "./args.ts";
@@ -6,6 +6,7 @@ import type { BytePath } from "./byte-path.ts";
 import { requireOneFile } from "./jobs.ts";
 
 export interface Ask {
+  readonly action: "load" | "protect";
   readonly names: readonly BytePath[];
   readonly root: string | undefined;
   readonly auditFolder: string | undefined;
@@ -20,20 +21,45 @@ export const VERIFY_GRAMMAR = {
   options: ["root", "sha256", "audit", "max-bytes", "min-guard", "state", "flat-digest", "actor", "correlation-id"],
 } as const;
 
+export const PROTECT_GRAMMAR = {
+  flags: ["strict", "no-engine-safety", "no-require-digest", "json"],
+  options: ["root", "sha256", "audit", "max-bytes", "state", "flat-digest", "actor", "correlation-id"],
+} as const;
+
 /** @throws UsageError */
 export function parseVerify(args: readonly string[]): Ask {
   const { flags, options, names } = parseCommand(args, VERIFY_GRAMMAR);
-  if (names.length === 0) throw new UsageError("verify needs the name of a file or folder.");
+  const requireDigest = flags.has("require-digest");
+  return asked("load", names, flags, options, { requireDigest, minGuard: oneOf(options.get("min-guard"), "min-guard", GUARDS) });
+}
+
+/** @throws UsageError */
+export function parseProtect(args: readonly string[]): Ask {
+  const { flags, options, names } = parseCommand(args, PROTECT_GRAMMAR);
+  return asked("protect", names, flags, options, { requireDigest: !flags.has("no-require-digest") });
+}
+
+type SharedFlag = Extract<(typeof VERIFY_GRAMMAR.flags)[number], (typeof PROTECT_GRAMMAR.flags)[number]>;
+type SharedOption = (typeof PROTECT_GRAMMAR.options)[number];
+
+/** What the two commands have in common. */
+function asked(
+  action: Ask["action"],
+  names: readonly BytePath[],
+  flags: { has(flag: SharedFlag): boolean },
+  options: { get(option: SharedOption): string | undefined },
+  own: JudgeOptions,
+): Ask {
+  if (names.length === 0) throw new UsageError(`${action === "load" ? "verify" : "protect"} needs the name of a file or folder.`);
   const root = options.get("root");
   const sha256 = digest(options.get("sha256"), "sha256");
   if (sha256 !== undefined) requireOneFile(names, root);
   return {
-    names, root, auditFolder: options.get("audit"), stateFolder: options.get("state"), json: flags.has("json"),
+    action, names, root, auditFolder: options.get("audit"), stateFolder: options.get("state"), json: flags.has("json"),
     judge: {
+      ...own,
       strict: flags.has("strict"),
       engineSafety: !flags.has("no-engine-safety"),
-      requireDigest: flags.has("require-digest"),
-      minGuard: oneOf(options.get("min-guard"), "min-guard", GUARDS),
       flatDigest: oneOf(options.get("flat-digest"), "flat-digest", ["always", "unless-recorded"]),
       maxBytes: wholeNumber(options.get("max-bytes"), "max-bytes"),
     },

@@ -1,4 +1,4 @@
-/** `model-loader verify`: the whole gate over files and folders. */
+/** `model-loader verify` and `protect`: the whole gate over files and folders. */
 import { availableParallelism } from "node:os";
 import { AuditLog } from "../audit/log.ts";
 import { ModelLoadError } from "../errors.ts";
@@ -16,14 +16,21 @@ import { recordsIn } from "./state.ts";
 import { visible } from "./terminal.ts";
 import { count } from "./units.ts";
 import { exitOfVerdict, refusalObject, refusalText, verdictObject, verdictText } from "./verdict-report.ts";
-import { parseVerify } from "./verify-ask.ts";
+import { parseProtect, parseVerify } from "./verify-ask.ts";
 import type { Ask } from "./verify-ask.ts";
 
 /** One stream is bound by one core; more than a few at once only share the disk. */
 const FILES_AT_ONCE_MAX = 4;
 
-export async function verify(args: readonly string[]): Promise<number> {
-  const ask = parseVerify(args);
+export function verify(args: readonly string[]): Promise<number> {
+  return judged(parseVerify(args));
+}
+
+export function protect(args: readonly string[]): Promise<number> {
+  return judged(parseProtect(args));
+}
+
+async function judged(ask: Ask): Promise<number> {
   using interrupt = new Interrupt();
   const output = new Output(ask.json, interrupt);
   const jobs = await jobsOf(ask.names, ask.root);
@@ -32,7 +39,7 @@ export async function verify(args: readonly string[]): Promise<number> {
   const records = recordsIn(ask.stateFolder);
   if (records instanceof Error) return worst([unjudged(records, ask, output), ...(await closed(audit, output))]);
   const concurrency = Math.min(FILES_AT_ONCE_MAX, availableParallelism());
-  const gate = new Gate({ judge: ask.judge, call: ask.call, audit, records, concurrency });
+  const gate = new Gate({ action: ask.action, judge: ask.judge, call: ask.call, audit, records, concurrency });
   const codes = await judgeAll(jobs, concurrency, gate, output, interrupt);
   codes.push(...(await closed(gate, output)), ...(await closed(audit, output)));
   return interrupt.exitCode ?? worst(codes);

@@ -3,7 +3,7 @@
  * user's cache instead: nothing is installed, no service starts, no system folder changes.
  */
 import { execFile } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { cacheFolder } from "../../scripts/cache.mjs";
@@ -65,9 +65,17 @@ export async function unpackDebian({ name, packages, probe }: DebianPackages): P
 /** The program, installed or unpacked. */
 export function locate(program: string, name: string): string | undefined {
   const usual = ["/usr/bin", "/usr/sbin", "/usr/local/bin"];
-  const unpacked = ["usr/bin", "usr/sbin"].map((folder) => join(unpackedRoot(name), folder));
+  const unpacked = ["usr/bin", "usr/sbin", "bin", "sbin"].map((folder) => join(unpackedRoot(name), folder));
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...usual, ...unpacked];
   return folders.filter((folder) => folder !== "").map((folder) => join(folder, program)).find(isExecutable);
+}
+
+/** What the unpacked programs need to find their libraries; nothing where none are unpacked. */
+export function unpackedLibraries(name: string): Record<string, string> {
+  const root = unpackedRoot(name);
+  if (!existsSync(root)) return {};
+  const multiarch = process.arch === "arm64" ? "aarch64-linux-gnu" : "x86_64-linux-gnu";
+  return { LD_LIBRARY_PATH: ["usr/lib", "lib"].map((folder) => join(root, folder, multiarch)).join(":") };
 }
 
 function isExecutable(path: string): boolean {

@@ -6,11 +6,26 @@
 import { spawnSync } from "node:child_process";
 import { copyFileSync, ftruncateSync, mkdirSync, openSync, closeSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { locate, unpackDebian, unpackedLibraries } from "./debian.ts";
+import type { DebianPackages } from "./debian.ts";
 
 /** The smallest image that each file system agrees to be made in, in bytes. */
 const SIZES = { ext4: 24 << 20, xfs: 304 << 20, btrfs: 112 << 20 } as const;
 
 export type FileSystem = keyof typeof SIZES;
+
+/** Programs that make and mount file systems. */
+const DISK_TOOLS: DebianPackages = {
+  name: "disk-tools",
+  packages: ["xfsprogs", "libinih1", "liburcu8", "btrfs-progs", "liblzo2-2", "bindfs", "libfuse2"],
+  probe: "sbin/mkfs.xfs",
+};
+
+/** Has them fetched in a CI run that lacks them; what is missing after that is a reason to skip. */
+export async function prepareDiskTools(): Promise<void> {
+  const missing = ["mkfs.xfs", "mkfs.btrfs", "bindfs"].filter((program) => locate(program, DISK_TOOLS.name) === undefined);
+  if (missing.length > 0) await unpackDebian(DISK_TOOLS);
+}
 
 export class LoopDisk {
   readonly folder: string;
@@ -22,10 +37,10 @@ export class LoopDisk {
   }
 
   /** An empty file system in `home`, to be copied for each trial; or the reason why there is none. */
-  static format(home: string, kind: FileSystem): string | { readonly image: string } {
+  static format(home: string, kind: FileSystem, bytes: number = SIZES[kind]): string | { readonly image: string } {
     const image = join(home, `${kind}.img`);
     const fd = openSync(image, "w");
-    ftruncateSync(fd, SIZES[kind]);
+    ftruncateSync(fd, bytes);
     closeSync(fd);
     const made = run(`mkfs.${kind}`, ["-q", image]);
     if (made !== undefined) return `mkfs.${kind}: ${made}`;
@@ -77,9 +92,10 @@ function sparseCopy(from: string, to: string): void {
   if (failed !== undefined) copyFileSync(from, to);
 }
 
-/** What went wrong, if something did. */
-function run(command: string, args: readonly string[]): string | undefined {
-  const { status, error, stderr } = spawnSync(command, args, { encoding: "utf8" });
+/** Runs an installed or unpacked program. What went wrong, if something did. */
+export function run(command: string, args: readonly string[]): string | undefined {
+  const program = locate(command, DISK_TOOLS.name) ?? command;
+  const { status, error, stderr } = spawnSync(program, args, { encoding: "utf8", env: { ...process.env, ...unpackedLibraries(DISK_TOOLS.name) } });
   if (status === 0) return undefined;
   return error?.message ?? stderr.trim();
 }

@@ -71,6 +71,22 @@ impl NativeRoot {
         })
     }
 
+    /// Verifies the whole file and protects it by fs-verity, on a thread of its own.
+    #[napi(catch_unwind)]
+    pub fn protect<'env>(
+        &self,
+        env: &'env Env,
+        path: &[u8],
+        ask: FileAsk,
+        control: &NativeControl,
+    ) -> Result<Object<'env>> {
+        let ask = whole_file(path, ask)?;
+        let (root, control) = (self.current()?, control.inner.clone());
+        thread::promise(env, "model-protect", move || {
+            Verdict::from(verify::protect(&root, &ask, &control))
+        })
+    }
+
     /// Judges the header alone, on a thread of its own.
     #[napi(catch_unwind)]
     pub fn inspect<'env>(

@@ -21,8 +21,17 @@ pub(crate) struct Verdict {
     pub guard_shortfall: Option<String>,
     /// The file's own digest under fs-verity.
     pub verity_digest: Option<String>,
+    /// Only of a file that was to be protected.
+    pub protection: Option<Protection>,
     pub proof: Option<Proof>,
     pub records: Option<RecordNotes>,
+}
+
+/// How the protected file was found, and whether the kernel's digest was compared with one of our own.
+#[napi(object, object_from_js = false)]
+pub(crate) struct Protection {
+    pub already: bool,
+    pub compared: bool,
 }
 
 impl Held for Verdict {
@@ -102,7 +111,26 @@ impl From<verify::Verified> for Verdict {
             proof: Some(verified.proven_by().into()),
             records: Some(verified.records().into()),
             model: Some(NativeModel::new(verified)),
-            refusal: None,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<verify::Protected> for Verdict {
+    fn from(protected: verify::Protected) -> Self {
+        Self {
+            gguf: Some(NativeGguf::new(protected.header())),
+            facts: Some(protected.facts().into()),
+            sha256: Some(protected.sha256().to_string()),
+            blake3: protected.tiles().map(|tiles| tiles.root().to_string()),
+            verity_digest: Some(protected.verity_digest()),
+            protection: Some(Protection {
+                already: protected.was_protected(),
+                compared: protected.digest_compared(),
+            }),
+            proof: Some(protected.proven_by().into()),
+            records: Some(protected.records().into()),
+            ..Self::default()
         }
     }
 }

@@ -2,12 +2,12 @@
 
 mod lease;
 mod sealing;
-mod verity;
+pub(crate) mod verity;
 mod watch;
 
 use crate::pass::Consumer;
 use crate::{Code, Refusal};
-use lease::Lease;
+pub(crate) use lease::Lease;
 use sealing::Sealing;
 use std::fs::File;
 use std::sync::Arc;
@@ -138,7 +138,7 @@ impl Setting {
                 noted(reason);
             }
         };
-        let measure = || verity::measure(file);
+        let measure = || verity::measure(file).map_err(|shortage| shortage.to_string());
         let verity = tried(asked, Guard::FsVerity, measure, &mut noted_if_named);
         let needs_more = verity.is_none();
         let sealing = needs_more

@@ -35,6 +35,27 @@ pub(crate) enum Trouble {
     Other,
 }
 
+/// What an error of fs-verity means, with what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, reason = "nothing is measured there")
+)]
+pub(crate) enum VerityTrouble {
+    /// It could be on, and is not.
+    Off,
+    /// It is on already.
+    Exists,
+    /// It cannot be had here.
+    Absent(&'static str),
+    /// It can be had once somebody else is done.
+    Busy(&'static str),
+    /// A permission is missing.
+    Denied(&'static str),
+    /// Anything else.
+    Failed,
+}
+
 /// A failed call: its error number and what that means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -44,7 +65,7 @@ pub(crate) struct Fault {
 
 #[cfg(target_os = "linux")]
 mod linux {
-    use super::{Fault, Trouble};
+    use super::{Fault, Trouble, VerityTrouble};
     use crate::FileFacts;
     use rustix::fs::{self, Advice, MemfdFlags, Mode, OFlags, ResolveFlags, SealFlags};
     use rustix::io::Errno;
@@ -236,6 +257,13 @@ mod linux {
             0xFF53_4D42 | 0xFE53_4D42 => "SMB",
             0x00C3_6400 => "Ceph",
             0x8584_58F6 => "ramfs",
+            0x0102_1994 => "tmpfs",
+            0x5846_5342 => "XFS",
+            0x9123_683E => "btrfs",
+            0xEF53 => "ext4",
+            0xF2F5_2010 => "f2fs",
+            0xE0F5_E1E2 => "EROFS",
+            0x7371_7368 => "squashfs",
             0x2FC1_2FC1 => "ZFS",
             _ => "this file system",
         }
@@ -251,6 +279,60 @@ mod linux {
             Errno::INVAL => "leases are switched off here (fs.leases-enable), or unknown",
             _ => return None,
         })
+    }
+
+    /// What keeps a file from being protected by fs-verity, before all of it was read: the kernel has
+    /// the last word.
+    pub(crate) fn may_write(file: &File) -> Result<(), i32> {
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        match fs::accessat(fs::CWD, path, fs::Access::WRITE_OK, fs::AtFlags::EACCESS) {
+            // Kernels before 5.8 cannot be asked, and without procfs nobody can be.
+            Ok(()) | Err(Errno::NOSYS | Errno::NOENT) => Ok(()),
+            Err(errno) => Err(errno.raw_os_error()),
+        }
+    }
+
+    /// What an error of measuring or enabling fs-verity means, and what to do.
+    pub(crate) fn verity_trouble(errno: i32, kind: u64) -> VerityTrouble {
+        use VerityTrouble::{Absent, Busy, Denied, Exists, Failed, Off};
+        match Errno::from_raw_os_error(errno) {
+            Errno::NODATA => Off,
+            Errno::EXIST => Exists,
+            Errno::NOTTY => Absent("this file system has no fs-verity: ext4, btrfs and f2fs have"),
+            Errno::OPNOTSUPP => Absent(verity_missing(kind)),
+            Errno::INVAL | Errno::NOPKG => Absent(
+                "this kernel has no fs-verity with SHA-256 and blocks of 4 KiB, which its pages must have",
+            ),
+            Errno::ROFS => Absent("the file system is mounted read-only"),
+            Errno::NOKEY | Errno::KEYREJECTED => Absent(
+                "this host demands signatures that the kernel checks (fs.verity.require_signatures)",
+            ),
+            Errno::FBIG => Absent("the file is too large for fs-verity"),
+            Errno::TXTBSY => Busy("the file is open for writing: close it there, then try again"),
+            Errno::BUSY => Busy("somebody else is enabling fs-verity on this file just now"),
+            Errno::ACCESS => Denied("enabling fs-verity takes permission to write to the file"),
+            Errno::PERM => {
+                Denied("the file may not be changed: it is append-only or immutable (lsattr)")
+            }
+            _ => Failed,
+        }
+    }
+
+    /// Two causes have one error number.
+    fn verity_missing(kind: u64) -> &'static str {
+        let feature = match kind {
+            0xEF53 => "/sys/fs/ext4/features/verity",
+            0xF2F5_2010 => "/sys/fs/f2fs/features/verity",
+            _ => return "this kernel is built without fs-verity (CONFIG_FS_VERITY)",
+        };
+        match (Path::new(feature).exists(), kind) {
+            (false, _) => "this kernel is built without fs-verity (CONFIG_FS_VERITY)",
+            (true, 0xEF53) => {
+                "the file system lacks the verity feature: unmount it, run tune2fs -O verity on its device, \
+                 which takes blocks of 4 KiB, and mount it again"
+            }
+            (true, _) => "the file system lacks the verity feature: it must be made with it",
+        }
     }
 
     /// Memory of `size` bytes, all zero, that can be sealed.
@@ -358,6 +440,7 @@ mod linux {
         Some(match errno {
             Errno::AGAIN => "EAGAIN",
             Errno::BUSY => "EBUSY",
+            Errno::EXIST => "EEXIST",
             Errno::FBIG => "EFBIG",
             Errno::INTR => "EINTR",
             Errno::INVAL => "EINVAL",
@@ -389,7 +472,7 @@ mod unsupported {
     //! No promise of the gate holds here, so every door is shut: opening a root fails, and the
     //! rest can only be reached with a root.
 
-    use super::{Fault, Trouble};
+    use super::{Fault, Trouble, VerityTrouble};
     use crate::FileFacts;
     use std::fs::{File, Metadata};
     use std::io;
@@ -517,6 +600,14 @@ mod unsupported {
 
     pub(crate) fn lease_trouble(_: i32) -> Option<&'static str> {
         None
+    }
+
+    pub(crate) fn may_write(_: &File) -> Result<(), i32> {
+        Err(0)
+    }
+
+    pub(crate) fn verity_trouble(_: i32, _: u64) -> VerityTrouble {
+        VerityTrouble::Absent("this platform has no fs-verity")
     }
 
     pub(crate) fn sealable(_: u64) -> Result<File, i32> {

@@ -8,6 +8,7 @@ const TITLES: Readonly<Partial<Record<AuditEventType, string>>> = {
   ResourceLimitViolation: "A model over a limit was refused",
   ModelLoadFailed: "A model could not be loaded",
   ModelLoaded: "A model was verified and loaded",
+  ModelProtected: "A verified model's file was protected against changes",
   ModelUnloaded: "A model was unloaded",
   SealVerificationFailed: "Weights on a device are not those that were sealed",
 };
