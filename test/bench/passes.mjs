@@ -1,17 +1,14 @@
 /**
  * The ways to prove a whole file, against the yardstick: one thread that reads 1 MiB and hashes it, over and over.
- * Each round is a process of its own, so that its peak of memory is its own; the time is that of the work inside.
  */
-import { execFile } from "node:child_process";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import { contestant } from "./child.mjs";
 import { available, command } from "./command.mjs";
 import { demandEqual, goal, medianOf, race, rounded } from "./measure.mjs";
+import { modelSize, pass, timed } from "./pass.mjs";
 
-const execute = promisify(execFile);
 const GB = 1e9;
 const PEAK_MB_MAX = 64;
 
@@ -23,7 +20,7 @@ export async function measure({ files, quick, huge, example }) {
   try {
     const sizes = [0.1 * GB, ...(quick ? [1 * GB] : [1 * GB, 4 * GB]), ...(huge ? [16 * GB] : [])];
     const tables = [];
-    for (const size of sizes) tables.push(await ofSize({ file: files.written(round32(size)), binary, records, quick, peers: size === sizes.at(-1) }));
+    for (const size of sizes) tables.push(await ofSize({ file: files.written(modelSize(size)), binary, records, quick, peers: size === sizes.at(-1) }));
     return { rows: tables.flat(), goals: tables.flatMap(goalsOf) };
   } finally {
     rmSync(records, { recursive: true });
@@ -47,17 +44,6 @@ async function ofSize({ file: { path, bytes, sha256 }, binary, records, quick, p
   const rows = await race(contestants, { rounds: quick ? 5 : 9, check });
   const reference = medianOf(rows, ways[0][0]);
   return rows.map((row) => ({ gb: rounded(bytes / GB, 3), ...row, gbPerS: rounded(bytes / row.medianMs / 1e6, 3), timesRef: rounded(reference / row.medianMs, 3) }));
-}
-
-async function timed(binary, args, expectedBy) {
-  const { seconds, sha256, by, peakMb } = await pass(binary, args);
-  demandEqual(by, expectedBy, args[0]);
-  return { ms: seconds * 1000, answer: sha256, peakRssMb: peakMb };
-}
-
-async function pass(binary, args) {
-  const { stdout } = await execute(join(binary, "pass"), args);
-  return JSON.parse(stdout);
 }
 
 /** What people use today. b3sum computes another digest; it says how fast the tiles could be. */
@@ -94,9 +80,4 @@ function peakGoal(rows, gb) {
   const ours = rows.filter(({ name }) => ["flat SHA-256", "both digests", "tiles under a record"].includes(name));
   const peak = Math.max(...ours.map(({ peakRssMb }) => peakRssMb));
   return goal(`${gb} GB: at most ${PEAK_MB_MAX} MB of memory`, peak, (value) => value <= PEAK_MB_MAX);
-}
-
-/** The size of a model that can be: a multiple of 32. */
-function round32(bytes) {
-  return Math.floor(bytes / 32) * 32;
 }
