@@ -36,7 +36,7 @@ const EXPECTATIONS: readonly Expectation[] = [
   { kind: "ext4", guard: "leased" },
   { kind: "xfs", guard: "leased" },
   { kind: "btrfs", guard: "leased" },
-  { kind: "tmpfs", guard: "leased" },
+  { kind: "tmpfs", guard: "pinned", name: "tmpfs" },
   { kind: "overlay", guard: "pinned", name: "overlayfs" },
   { kind: "fuse", guard: "pinned", name: "FUSE" },
 ];

@@ -257,7 +257,6 @@ mod linux {
             0xFF53_4D42 | 0xFE53_4D42 => "SMB",
             0x00C3_6400 => "Ceph",
             0x8584_58F6 => "ramfs",
-            0x0102_1994 => "tmpfs",
             0x5846_5342 => "XFS",
             0x9123_683E => "btrfs",
             0xEF53 => "ext4",

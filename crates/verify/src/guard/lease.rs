@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// File systems on which a lease was seen to keep writers out, leftover mappings among them. On
 /// overlayfs it is granted beside a writer; network file systems know nothing of remote writers. On
-/// tmpfs it is granted beside pages that io_uring holds registered, and writes to for ever.
+/// tmpfs it is granted beside pages that `io_uring` holds registered, and writes to for ever.
 const LEASABLE: [u64; 3] = [EXT4, XFS, BTRFS];
 const EXT4: u64 = 0xEF53;
 const XFS: u64 = 0x5846_5342;
