@@ -230,11 +230,14 @@ fn memory_of(size: u64) -> File {
     of_size.next().unwrap()
 }
 
+/// Something that a process of the same user does to the copy while it is filled.
+type Spoil = fn(&File);
+
 #[test]
 fn a_copy_that_another_process_writes_to_before_it_is_sealed_is_refused() {
     // Of a size that no other test has, for they share this process.
     let size = (12 << 20) + 4_096;
-    let spoil: [(fn(&File), u64); 3] = [
+    let spoil: [(Spoil, u64); 3] = [
         (
             |memory| memory.write_all_at(b"evil", 300_000).unwrap(),
             1 << 18,
