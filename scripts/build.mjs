@@ -1,14 +1,22 @@
-/** Builds dist/: the native library and the TypeScript. Needs nothing but Node, npm and Rust; fetches the rest. */
+/**
+ * Builds dist/: the native library and the TypeScript. Needs nothing but Node, npm and Rust; fetches the rest.
+ *
+ * With --portable the digests are computed without the CPU's own instructions for them: slow, for a machine whose
+ * instructions are not to be trusted, and for comparing.
+ */
 import { chmod } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ROOT, run, tool } from "./command.mjs";
+import { PORTABLE } from "./portable.mjs";
 import { installDependencies, prerequisitesMet } from "./prerequisites.mjs";
 
 const TARGET = resolve(ROOT, process.env.CARGO_TARGET_DIR ?? "target");
 
+const portable = process.argv.includes("--portable");
+
 const STEPS = [
   ["npm ci", () => installDependencies()],
-  ["native library", () => run(tool("napi"), NATIVE)],
+  ["native library", () => run(tool("napi"), [...NATIVE, ...(portable ? PORTABLE.args : [])], portable ? { env: PORTABLE.env } : {})],
   ["TypeScript", () => run(tool("tsc"), ["-p", "tsconfig.json"])],
 ];
 

@@ -12,6 +12,7 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ROOT, run, tool } from "./command.mjs";
 import { installDependencies, prerequisitesMet } from "./prerequisites.mjs";
+import { PORTABLE } from "./portable.mjs";
 import { cargoTally, NONE, sum, tallyLine, vitestTally } from "./tally.mjs";
 
 const FUZZ_SECONDS = 30;
@@ -31,6 +32,11 @@ const STEPS = [
   {
     name: "cargo test",
     run: () => bounded("cargo", ["test", "--locked", "--workspace", "--no-fail-fast"]),
+    tally: ({ output }) => cargoTally(output),
+  },
+  {
+    name: "cargo test, portable digests", long: true,
+    run: () => bounded("cargo", ["test", "--locked", "--package", "digest@0.1.0", ...PORTABLE.args], { env: PORTABLE.env }),
     tally: ({ output }) => cargoTally(output),
   },
   { name: "build", needs: ["npm ci"], run: () => bounded(process.execPath, ["scripts/build.mjs"]) },
@@ -96,8 +102,8 @@ function judged({ code }, tally) {
   return { state, tally: tally.passed + tally.failed + tally.skipped === 0 ? { ...NONE, passed: 1 } : tally };
 }
 
-function bounded(command, args) {
-  return run(command, args, { minutesMax: STEP_MINUTES_MAX });
+function bounded(command, args, options = {}) {
+  return run(command, args, { ...options, minutesMax: STEP_MINUTES_MAX });
 }
 
 async function prerequisites() {

@@ -87,7 +87,7 @@ proptest! {
     }
 }
 
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(feature = "portable")))]
 #[test]
 fn names_the_path_that_this_cpu_takes() {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap();

@@ -19,7 +19,7 @@ mod sync_at_exit;
 mod thread;
 mod verdict;
 
-use napi::bindgen_prelude::Result;
+use napi::bindgen_prelude::{Error, Result};
 use napi_derive::napi;
 
 use bytes_pass::NativeBytesPass;
@@ -48,15 +48,16 @@ pub struct About {
     pub blake3: &'static str,
 }
 
-/// What this build runs on and with.
+/// What this build runs on and with. Fails where the digests do: nothing may be judged there.
 #[napi]
-pub fn about() -> About {
-    About {
+pub fn about() -> Result<About> {
+    digest::self_test().map_err(|wrong| Error::from_reason(wrong.to_string()))?;
+    Ok(About {
         supported: cfg!(target_os = "linux"),
         sha256: digest::sha256_implementation(),
         sha256_lanes: digest::Lanes::detect().implementation(),
         blake3: digest::blake3_implementation(),
-    }
+    })
 }
 
 /// Opens the folder that every path must stay beneath.

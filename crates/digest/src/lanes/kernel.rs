@@ -29,8 +29,12 @@ struct Kernels {
 }
 
 impl Lanes {
-    /// The best that this CPU has, found once. What gives a wrong answer to the self-test is not used.
+    /// The best that this CPU has, found once. What gives a wrong answer to the self-test is not used, nor
+    /// is anything in a portable build.
     pub fn detect() -> Self {
+        if cfg!(feature = "portable") {
+            return Self::one_by_one();
+        }
         static FOUND: OnceLock<Lanes> = OnceLock::new();
         *FOUND.get_or_init(Self::tested)
     }
