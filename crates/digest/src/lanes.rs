@@ -4,6 +4,8 @@
 //! waiting. What runs is chosen when the program runs, tried against a known answer first, and has
 //! the one-after-another form as its twin and as the way out.
 
+#[cfg(target_arch = "aarch64")]
+mod armv8;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
 mod constants;

@@ -91,4 +91,9 @@ fn the_report_says_what_runs() {
         Lanes::detect().implementation().contains("SHA-NI"),
         std::is_x86_feature_detected!("sha")
     );
+    #[cfg(all(target_arch = "aarch64", not(feature = "portable")))]
+    assert_eq!(
+        Lanes::detect().implementation() == "ARMv8 SHA2 x4",
+        std::arch::is_aarch64_feature_detected!("sha2")
+    );
 }

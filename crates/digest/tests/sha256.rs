@@ -7,7 +7,7 @@
     reason = "a test that panics has failed"
 )]
 
-use digest::{Sha256, Sha256Digest, sha256_implementation};
+use digest::{Sha256, Sha256Digest};
 use proptest::prelude::*;
 
 fn sha256(bytes: &[u8]) -> Sha256Digest {
@@ -94,7 +94,7 @@ fn names_the_path_that_this_cpu_takes() {
     let flags = cpu.lines().find(|line| line.starts_with("flags")).unwrap();
     let has_sha = flags.split_whitespace().any(|flag| flag == "sha_ni");
     let expected = if has_sha { "x86 SHA-NI" } else { "portable" };
-    assert_eq!(sha256_implementation(), expected);
+    assert_eq!(digest::sha256_implementation(), expected);
 }
 
 /// SHA-256 straight from FIPS 180-4: slow, short, and independent of the sha2 crate.

@@ -22,8 +22,9 @@ pub struct Lanes(Kernels);
     reason = "each is a fact about the CPU"
 )]
 struct Kernels {
-    sha_ni: bool,
-    /// SHA-NI with 32 registers, in which four streams have room; in 16 only three have.
+    /// The CPU's own instructions for SHA-256.
+    sha: bool,
+    /// Those with 32 registers, in which four streams have room; in 16 only three have.
     wide: bool,
     avx512: bool,
 }
@@ -32,25 +33,26 @@ impl Lanes {
     /// The best that this CPU has, found once. What gives a wrong answer to the self-test is not used, nor
     /// is anything in a portable build.
     pub fn detect() -> Self {
-        if cfg!(feature = "portable") {
-            return Self::one_by_one();
-        }
         static FOUND: OnceLock<Lanes> = OnceLock::new();
         *FOUND.get_or_init(Self::tested)
     }
 
     fn tested() -> Self {
-        let found = Kernels::of_cpu();
+        let found = if cfg!(feature = "portable") {
+            Kernels::NONE
+        } else {
+            Kernels::of_cpu()
+        };
         let works = |kernels: Kernels| Self(kernels).passes_self_test();
-        let sha_ni = found.sha_ni
+        let sha = found.sha
             && works(Kernels {
-                sha_ni: true,
+                sha: true,
                 ..Kernels::NONE
             });
-        let wide = sha_ni
+        let wide = sha
             && found.wide
             && works(Kernels {
-                sha_ni,
+                sha,
                 wide: true,
                 ..Kernels::NONE
             });
@@ -59,11 +61,7 @@ impl Lanes {
                 avx512: true,
                 ..Kernels::NONE
             });
-        Self(Kernels {
-            sha_ni,
-            wide,
-            avx512,
-        })
+        Self(Kernels { sha, wide, avx512 })
     }
 
     /// One message after another: the twin, and the way to switch the others off.
@@ -73,8 +71,9 @@ impl Lanes {
 
     /// What runs, for the record.
     pub const fn implementation(self) -> &'static str {
-        match (self.0.sha_ni, self.0.wide, self.0.avx512) {
+        match (self.0.sha, self.0.wide, self.0.avx512) {
             (true, true, true) => "x86 SHA-NI x4, AVX-512 x16",
+            (true, true, false) if cfg!(target_arch = "aarch64") => "ARMv8 SHA2 x4",
             (true, true, false) => "x86 SHA-NI x4",
             (true, false, true) => "x86 SHA-NI x3, AVX-512 x16",
             (true, false, false) => "x86 SHA-NI x3",
@@ -124,11 +123,11 @@ impl Lanes {
 
     fn width(self, streams: usize) -> usize {
         #[cfg(target_arch = "x86_64")]
-        if self.0.avx512 && (streams >= AVX512_STREAMS_MIN || (!self.0.sha_ni && streams > 1)) {
+        if self.0.avx512 && (streams >= AVX512_STREAMS_MIN || (!self.0.sha && streams > 1)) {
             return super::avx512::LANES;
         }
         match streams {
-            2.. if self.0.sha_ni => streams.min(if self.0.wide { 4 } else { 3 }),
+            2.. if self.0.sha => streams.min(if self.0.wide { 4 } else { 3 }),
             _ => 1,
         }
     }
@@ -137,12 +136,12 @@ impl Lanes {
     fn compress(self, now: &mut [Work<'_>], count: usize) {
         match now {
             [only] => only.alone(count),
-            #[cfg(target_arch = "x86_64")]
-            [_, _] if self.0.sha_ni => sha_ni::<2>(now, count, self.0.wide),
-            #[cfg(target_arch = "x86_64")]
-            [_, _, _] if self.0.sha_ni => sha_ni::<3>(now, count, self.0.wide),
-            #[cfg(target_arch = "x86_64")]
-            [_, _, _, _] if self.0.sha_ni => sha_ni::<4>(now, count, self.0.wide),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            [_, _] if self.0.sha => sha::<2>(now, count, self.0.wide),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            [_, _, _] if self.0.sha => sha::<3>(now, count, self.0.wide),
+            #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+            [_, _, _, _] if self.0.sha => sha::<4>(now, count, self.0.wide),
             #[cfg(target_arch = "x86_64")]
             many if self.0.avx512 => avx512(many, count),
             many => many.iter_mut().for_each(|item| item.alone(count)),
@@ -201,7 +200,7 @@ fn one(state: &mut State, blocks: &[Block]) {
 
 impl Kernels {
     const NONE: Self = Self {
-        sha_ni: false,
+        sha: false,
         wide: false,
         avx512: false,
     };
@@ -210,7 +209,7 @@ impl Kernels {
     fn of_cpu() -> Self {
         let avx512f = is_x86_feature_detected!("avx512f");
         Self {
-            sha_ni: is_x86_feature_detected!("sha")
+            sha: is_x86_feature_detected!("sha")
                 && is_x86_feature_detected!("ssse3")
                 && is_x86_feature_detected!("sse4.1"),
             wide: avx512f && is_x86_feature_detected!("avx512vl"),
@@ -218,27 +217,49 @@ impl Kernels {
         }
     }
 
-    /// One stream at a time has this CPU's own instructions too, through the sha2 crate.
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(target_arch = "aarch64")]
+    fn of_cpu() -> Self {
+        let sha = std::arch::is_aarch64_feature_detected!("sha2");
+        Self {
+            sha,
+            wide: sha,
+            avx512: false,
+        }
+    }
+
+    /// One stream at a time may have the CPU's own instructions all the same, through the sha2 crate.
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
     const fn of_cpu() -> Self {
         Self::NONE
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn sha_ni<const N: usize>(now: &mut [Work<'_>], count: usize, wide: bool) {
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+fn sha<const N: usize>(now: &mut [Work<'_>], count: usize, wide: bool) {
     let mut states = [[0; 8]; N];
     let mut blocks: [&[Block]; N] = [&[]; N];
     seat(now, count, &mut states, &mut blocks);
-    #[allow(unsafe_code, reason = "instructions that not every CPU has")]
+    compress(&mut states, blocks, wide);
+    unseat(now, &states);
+}
+
+#[cfg(target_arch = "x86_64")]
+#[allow(unsafe_code, reason = "instructions that not every CPU has")]
+fn compress<const N: usize>(states: &mut [State; N], blocks: [&[Block]; N], wide: bool) {
     if wide {
         // SAFETY: `Kernels::wide` is only true where the CPU has these features.
-        unsafe { super::sha_ni::compress_wide(&mut states, blocks) }
+        unsafe { super::sha_ni::compress_wide(states, blocks) }
     } else {
-        // SAFETY: `Kernels::sha_ni` is only true where the CPU has these features.
-        unsafe { super::sha_ni::compress(&mut states, blocks) }
+        // SAFETY: `Kernels::sha` is only true where the CPU has these features.
+        unsafe { super::sha_ni::compress(states, blocks) }
     }
-    unseat(now, &states);
+}
+
+#[cfg(target_arch = "aarch64")]
+#[allow(unsafe_code, reason = "instructions that not every CPU has")]
+fn compress<const N: usize>(states: &mut [State; N], blocks: [&[Block]; N], _wide: bool) {
+    // SAFETY: `Kernels::sha` is only true where the CPU has these features.
+    unsafe { super::armv8::compress(states, blocks) }
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -258,7 +279,7 @@ fn avx512(now: &mut [Work<'_>], count: usize) {
     unseat(now, &states);
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn seat<'a>(now: &mut [Work<'a>], count: usize, states: &mut [State], blocks: &mut [&'a [Block]]) {
     for ((item, state), of) in now.iter_mut().zip(states).zip(blocks) {
         *state = *item.state;
@@ -266,7 +287,7 @@ fn seat<'a>(now: &mut [Work<'a>], count: usize, states: &mut [State], blocks: &m
     }
 }
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 fn unseat(now: &mut [Work<'_>], states: &[State]) {
     for (item, state) in now.iter_mut().zip(states) {
         *item.state = *state;
