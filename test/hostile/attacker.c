@@ -3,8 +3,9 @@
  *
  *     attacker ATTACK ARGUMENT...
  *
- * Says "ready", strikes until its standard input ends, and says how many of its strokes came through and how many were held
- * off. Exits with 75 where the kernel lacks what the attack needs. What is not here can be made of "exchange".
+ * Says "ready" after its first strokes, goes on until its standard input ends, and says how many strokes came through and
+ * how many were held off. Exits with 75 where the kernel lacks what the attack needs. FILE is what is attacked; GOOD and EVIL
+ * are files with the bytes that it gets in turn.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -68,35 +69,43 @@ static bool write_both(int fd) {
   return done || held_off("write");
 }
 
-/* rewrite FILE EVIL */
+/* rewrite FILE GOOD EVIL */
 static bool rewrite(char **path) {
   int fd = writer(path[0]);
   return fd < 0 ? held_off("open") : write_both(fd);
 }
 
-/* hardlink FILE EVIL OTHER: the same through another name, which is outside the root. */
+/* hardlink FILE GOOD EVIL OTHER: the same through another name, which is outside the root. */
 static bool hardlink(char **path) {
-  unlink(path[2]);
-  if (link(path[0], path[2]) != 0) return held_off("link");
-  int fd = writer(path[2]);
+  unlink(path[3]);
+  if (link(path[0], path[3]) != 0) {
+    return held_off("link");
+  }
+  int fd = writer(path[3]);
   return fd < 0 ? held_off("open") : write_both(fd);
 }
 
-/* cut FILE EVIL: to half its length, to nothing, and back. */
+/* cut FILE GOOD EVIL: to half its length, to nothing, and back. */
 static bool cut(char **path) {
   int fd = writer(path[0]);
-  if (fd < 0) return held_off("open");
-  if (ftruncate(fd, size / 2) != 0 || ftruncate(fd, 0) != 0) return held_off("truncate");
+  if (fd < 0) {
+    return held_off("open");
+  }
+  if (ftruncate(fd, size / 2) != 0 || ftruncate(fd, 0) != 0) {
+    return held_off("truncate");
+  }
   return write_both(fd);
 }
 
-/* recreate FILE EVIL: removed and made anew, so that inode numbers come back. */
+/* recreate FILE GOOD EVIL: removed and made anew, so that inode numbers come back. */
 static bool recreate(char **path) {
   static bool turn;
   turn = !turn;
   unlink(path[0]);
   int fd = open(path[0], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-  if (fd < 0) return held_off("create");
+  if (fd < 0) {
+    return held_off("create");
+  }
   bool done = write(fd, turn ? evil : good, size) == size;
   close(fd);
   return done || held_off("write");
@@ -104,38 +113,48 @@ static bool recreate(char **path) {
 
 static char *mapped(const char *path) {
   int fd = writer(path);
-  if (fd < 0) return MAP_FAILED;
+  if (fd < 0) {
+    return MAP_FAILED;
+  }
   char *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   close(fd);
   return map;
 }
 
-/* leftover FILE EVIL: writes through a mapping that has outlived its descriptor; no time of the file moves. */
+/* leftover FILE GOOD EVIL: writes through a mapping that has outlived its descriptor; no time of the file moves. */
 static bool leftover(char **path) {
   static char *map = MAP_FAILED;
-  if (map == MAP_FAILED) map = mapped(path[0]);
-  if (map == MAP_FAILED) return held_off("map");
+  if (map == MAP_FAILED) {
+    map = mapped(path[0]);
+  }
+  if (map == MAP_FAILED) {
+    return held_off("map");
+  }
   memcpy(map, evil, size);
   memcpy(map, good, size);
   return true;
 }
 
-/* remap FILE EVIL: the same with a new mapping each time, so that the file has no writer now and then. */
+/* remap FILE GOOD EVIL: the same with a new mapping each time, so that the file has no writer now and then. */
 static bool remap(char **path) {
   char *map = mapped(path[0]);
-  if (map == MAP_FAILED) return held_off("map");
+  if (map == MAP_FAILED) {
+    return held_off("map");
+  }
   memcpy(map, evil, size);
   memcpy(map, good, size);
   munmap(map, size);
   return true;
 }
 
-/* pinned FILE EVIL: writes to pages that io_uring holds, although neither descriptor nor mapping is left. */
+/* pinned FILE GOOD EVIL: writes to pages that io_uring holds, although neither descriptor nor mapping is left. */
 static bool pinned(char **path) {
   static bool held;
   if (!held) {
     char *map = mapped(path[0]);
-    if (map == MAP_FAILED) return held_off("map");
+    if (map == MAP_FAILED) {
+      return held_off("map");
+    }
     hold_pages(map, size);
     munmap(map, size);
     held = true;
@@ -145,7 +164,7 @@ static bool pinned(char **path) {
   return true;
 }
 
-/* stalled FILE EVIL: a write that began while the file was mapped, and ends when it is neither mapped nor open. */
+/* stalled FILE GOOD EVIL: a write that began while the file was mapped, and ends when it is neither mapped nor open. */
 static bool stalled(char **path) {
   static bool turn;
   char *map = mapped(path[0]);
@@ -175,10 +194,14 @@ static bool is_memory(const char *fd_path) {
 
 static bool spoil(const char *fd_path) {
   char own_path[64];
-  if (!is_memory(fd_path)) return false;
+  if (!is_memory(fd_path)) {
+    return false;
+  }
   chmod(fd_path, 0600);
   int fd = writer(fd_path);
-  if (fd < 0) return held_off("open");
+  if (fd < 0) {
+    return held_off("open");
+  }
   /* By now the number may mean another file, and this is about no other. */
   snprintf(own_path, sizeof own_path, "/proc/self/fd/%d", fd);
   bool done = is_memory(own_path) && pwrite(fd, "evil", 4, size / 2) == 4;
@@ -186,15 +209,17 @@ static bool spoil(const char *fd_path) {
   return done;
 }
 
-/* memory FILE EVIL PROCESS: spoils the middle of memory files that a process of the same user has open. */
+/* memory FILE GOOD EVIL PROCESS: spoils the middle of memory files that a process of the same user has open. */
 static bool memory(char **argument) {
   char path[300];
-  snprintf(path, sizeof path, "/proc/%s/fd", argument[2]);
+  snprintf(path, sizeof path, "/proc/%s/fd", argument[3]);
   DIR *folder = opendir(path);
-  if (folder == NULL) return held_off("opendir");
+  if (folder == NULL) {
+    return held_off("opendir");
+  }
   bool spoilt = false;
   for (struct dirent *entry; (entry = readdir(folder)) != NULL;) {
-    snprintf(path, sizeof path, "/proc/%s/fd/%s", argument[2], entry->d_name);
+    snprintf(path, sizeof path, "/proc/%s/fd/%s", argument[3], entry->d_name);
     spoilt |= spoil(path);
   }
   closedir(folder);
@@ -204,19 +229,20 @@ static bool memory(char **argument) {
 static const struct attack {
   const char *name;
   int arguments;
-  /* Whether the first two arguments are a file and its evil twin, whose bytes the attack writes. */
-  bool writes;
   bool (*strike)(char **arguments);
 } attacks[] = {
-  { "exchange", 2, false, exchange }, { "rewrite", 2, true, rewrite }, { "hardlink", 3, true, hardlink },
-  { "cut", 2, true, cut },            { "recreate", 2, true, recreate }, { "leftover", 2, true, leftover },
-  { "remap", 2, true, remap },        { "bind", 2, false, bind },        { "memory", 3, true, memory },      { "pinned", 2, true, pinned },
-  { "stalled", 2, true, stalled },
+  { "exchange", 2, exchange }, { "bind", 2, bind },
+  { "rewrite", 3, rewrite },   { "cut", 3, cut },       { "recreate", 3, recreate }, { "leftover", 3, leftover },
+  { "remap", 3, remap },       { "pinned", 3, pinned }, { "stalled", 3, stalled },
+  { "hardlink", 4, hardlink }, { "memory", 4, memory },
 };
 
 static const struct attack *named(int argc, char **argv) {
-  for (size_t index = 0; argc >= 2 && index < sizeof attacks / sizeof *attacks; index++)
-    if (strcmp(attacks[index].name, argv[1]) == 0 && argc == attacks[index].arguments + 2) return &attacks[index];
+  for (size_t index = 0; argc >= 2 && index < sizeof attacks / sizeof *attacks; index++) {
+    if (strcmp(attacks[index].name, argv[1]) == 0 && argc == attacks[index].arguments + 2) {
+      return &attacks[index];
+    }
+  }
   fputs("usage: attacker ATTACK ARGUMENT...\n", stderr);
   exit(2);
 }
@@ -229,16 +255,22 @@ static bool stopped(void) {
 
 int main(int argc, char **argv) {
   const struct attack *attack = named(argc, argv);
-  if (attack->writes) size = contents(argv[2], good);
-  if (attack->writes && contents(argv[3], evil) != size) return 2;
-  puts("ready");
-  fflush(stdout);
+  if (attack->arguments > 2) {
+    size = contents(argv[3], good);
+    if (contents(argv[4], evil) != size) {
+      return 2;
+    }
+  }
   unsigned long strokes = 0, held = 0;
-  do {
+  for (bool ready = false; !ready || !stopped(); ready = true) {
     for (int turn = 0; turn < STROKES_PER_LOOK; turn++) {
       attack->strike(argv + 2) ? strokes++ : held++;
     }
-  } while (!stopped());
+    if (!ready) {
+      puts("ready");
+      fflush(stdout);
+    }
+  }
   printf("%lu %lu\n", strokes, held);
   return 0;
 }

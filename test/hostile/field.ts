@@ -1,4 +1,4 @@
-/** The ground of an attack: a loader over root/m.gguf, and an evil twin of that model inside the root and outside it. */
+/** The ground of an attack: a loader over root/m.gguf, and an evil twin of that model inside the root and outside it, beside a copy of the good one. */
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -34,7 +34,7 @@ export async function field({ pages = 2, within = tmpdir(), recordKey }: Ground 
   const at = (name: string): string => join(home, name);
   for (const name of ["root", "outside"]) mkdirSync(at(name));
   const [good, evil] = [model(1, pages), model(2, pages)];
-  writeFileSync(at("root/m.gguf"), good);
+  for (const name of ["root/m.gguf", "outside/good.gguf"]) writeFileSync(at(name), good);
   for (const name of ["root/evil.gguf", "outside/evil.gguf"]) writeFileSync(at(name), evil);
   const records = recordKey && { folder: at("state"), key: recordKey };
   const loader = await ModelLoader.open({ root: at("root"), audit: "disabled", records });

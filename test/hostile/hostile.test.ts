@@ -32,6 +32,11 @@ async function withstood(name: string, attack: readonly string[], look: Look, al
   return toll;
 }
 
+/** An attack on the bytes of m.gguf, which become the evil ones and the good ones in turn. */
+function writing(attack: string, { at }: Field): string[] {
+  return [attack, at("root/m.gguf"), at("outside/good.gguf"), at("outside/evil.gguf")];
+}
+
 /** The inode is held: whatever becomes of its name, these are its bytes. */
 const HELD = ["pinned, the model", "leased, the model"];
 /** A change of the name moves the inode's change time too. */
@@ -78,7 +83,7 @@ describe("the name of a model", () => {
 
   test("is removed and given to new files, so that inode numbers come back", async () => {
     const ground = await field();
-    const attack = ["recreate", ground.at("root/m.gguf"), ground.at("root/evil.gguf")];
+    const attack = writing("recreate", ground);
     const look = loading(ground, "m.gguf", { sha256: ground.goodSha256 });
     await withstood("inodes come back", attack, look, [...HELD, MOVED, "DIGEST_MISMATCH", "NOT_FOUND"], () => naive(ground, "m.gguf"));
   });
@@ -109,7 +114,6 @@ const LEASED = ["leased, the model", "pinned, the model", MOVED, "GUARD_UNAVAILA
 const SEALED = ["sealed, the model", "sealed, another model, as verified", MOVED];
 
 describe("the bytes of a model", () => {
-  const writing = (attack: string, ground: Field): string[] => [attack, ground.at("root/m.gguf"), ground.at("root/evil.gguf")];
   const leased = (ground: Field): Look => loading(ground, "m.gguf", { minGuard: "leased", sha256: ground.goodSha256 });
   const sealed = (ground: Field): Look => loading(ground, "m.gguf", { minGuard: "sealed" });
 
@@ -199,7 +203,9 @@ describe("the record of a model", () => {
     writeFileSync(spliced, Buffer.concat([readFileSync(good).subarray(0, HEAD_BYTES), readFileSync(evil).subarray(HEAD_BYTES)]));
     const another = ground.at("outside/another");
     copyFileSync(evil, another);
-    for (const attack of [["rewrite", good, spliced], ["recreate", good, another]]) {
+    const pristine = ground.at("outside/record");
+    copyFileSync(good, pristine);
+    for (const attack of [["rewrite", good, pristine, spliced], ["recreate", good, pristine, another]]) {
       const asEvil = loading(ground, "evil.gguf", { sha256: ground.goodSha256 });
       await withstood(`${attack[0] ?? ""} record, evil file`, attack, asEvil, ["DIGEST_MISMATCH"]);
       const asGood = loading(ground, "m.gguf", { sha256: ground.goodSha256 });
