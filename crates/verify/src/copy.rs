@@ -44,3 +44,6 @@ fn spoilt(failure: Failure) -> Refusal {
         other => other.into(),
     }
 }
+
+#[cfg(test)]
+mod tests;
