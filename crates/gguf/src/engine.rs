@@ -16,15 +16,18 @@ mod metadata;
 mod shapes;
 mod tokenizer;
 mod vocabulary;
+mod weights;
 
 use crate::header::Header;
 use crate::{Code, GgufError};
 
 use metadata::Model;
+pub(crate) use weights::Weights;
 
-pub(crate) fn judge(header: &Header) -> Result<(), GgufError> {
-    vocabulary::judge(header)?;
-    let Some(model) = Model::of(header) else {
+/// Judges the metadata together with the weights that they are about.
+pub(crate) fn judge(header: &Header, weights: Weights<'_>) -> Result<(), GgufError> {
+    vocabulary::judge(header, weights)?;
+    let Some(model) = Model::of(header, weights) else {
         return Ok(());
     };
     hyperparameters::judge(&model)?;

@@ -195,6 +195,26 @@ impl Header {
 }
 
 impl Header {
+    /// Whether both files have the pair of that key, bit by bit; `None` where the other one lacks the key.
+    pub(crate) fn shares(&self, other: &Self, key: &[u8]) -> Option<bool> {
+        let theirs = other.pair_bytes(other.pairs.find(&other.bytes, key)?)?;
+        let own = self.pair_bytes(self.pairs.find(&self.bytes, key)?)?;
+        Some(own == theirs)
+    }
+
+    /// Key, type and value of the pair at that place, as they stand in the file.
+    fn pair_bytes(&self, index: usize) -> Option<&[u8]> {
+        let start = self.pairs.start(index)?;
+        let end = self.pairs.start(index.checked_add(1)?);
+        self.bytes.get(start..end.unwrap_or(self.metadata_end))
+    }
+
+    /// Where the tensor's row starts in the file.
+    pub(crate) fn tensor_offset(&self, index: u64) -> Option<u64> {
+        let start = self.tensors.start(usize::try_from(index).ok()?)?;
+        Some(offset(start))
+    }
+
     /// Where the padding behind the last tensor ends, or should.
     pub(crate) fn data_end(&self) -> u128 {
         u128::from(self.data_offset) + u128::from(self.data_bytes)

@@ -27,6 +27,7 @@ mod parser;
 mod preamble;
 mod reader;
 mod scanner;
+mod set;
 mod split;
 mod strings;
 mod table;
@@ -40,6 +41,7 @@ pub use finding::Finding;
 pub use header::{Header, Pair, Split};
 pub use limits::{Limits, Policy};
 pub use scanner::Scanner;
+pub use set::{SetError, judge_set};
 pub use tensor::{Shape, Tensor, TensorType};
 pub use value::{Array, Strings, Value, ValueType, Values};
 

@@ -1,7 +1,7 @@
 //! The scanner: fed a file block by block, it keeps the header and judges the rest as it passes.
 
 use crate::cursor::offset;
-use crate::engine;
+use crate::engine::{self, Weights};
 use crate::error::{Code, GgufError};
 use crate::header::Header;
 use crate::identify;
@@ -116,7 +116,7 @@ impl Scanner {
 fn judge(header: &Header, policy: Policy) -> Result<(), GgufError> {
     if policy.engine_safety {
         split::judge(header)?;
-        engine::judge(header)?;
+        engine::judge(header, Weights::of(&[header]))?;
     }
     match header.findings().first() {
         Some(first) if policy.strict => Err(GgufError {

@@ -287,7 +287,7 @@ impl<'a> Heads<'a> {
         heads: u64,
     ) -> Result<(), GgufError> {
         let name = format!("blk.{layer}.{name}.weight");
-        let Some(tensor) = self.model.header.tensor_named(name.as_bytes()) else {
+        let Some(tensor) = self.model.weights.named(name.as_bytes()) else {
             return Ok(());
         };
         let size = tensor.shape.get(dimension).copied().unwrap_or(1);

@@ -1,5 +1,6 @@
 //! Metadata as the engine reads them: by architecture, by exact type, text up to its first NUL.
 
+use super::Weights;
 use crate::cursor::{Cursor, offset};
 use crate::header::{Header, Pair};
 use crate::value::{Value, ValueType};
@@ -25,15 +26,17 @@ pub(super) fn located_strings<'a>(array: &Array<'a>) -> impl Iterator<Item = (u6
 
 /// The header with the name that stands before its model's keys.
 pub(super) struct Model<'a> {
-    pub(super) header: &'a Header,
+    header: &'a Header,
+    pub(super) weights: Weights<'a>,
     architecture: &'a [u8],
 }
 
 impl<'a> Model<'a> {
-    pub(super) fn of(header: &'a Header) -> Option<Self> {
+    pub(super) fn of(header: &'a Header, weights: Weights<'a>) -> Option<Self> {
         let architecture = c_string(header.get(ARCHITECTURE)?.as_bytes()?);
         Some(Self {
             header,
+            weights,
             architecture,
         })
     }

@@ -120,7 +120,7 @@ impl<'a> Widths<'a> {
 
     /// The graph asserts it, too: no two matrices fit where the rows differ.
     fn judge_embedding(&self) -> Result<(), GgufError> {
-        let Some(tensor) = self.model.header.tensor_named(b"token_embd.weight") else {
+        let Some(tensor) = self.model.weights.named(b"token_embd.weight") else {
             return Ok(());
         };
         let row = tensor.shape.row();
@@ -172,7 +172,7 @@ impl<'a> Widths<'a> {
 
     fn has_in_any_layer(&self, tensor: &str) -> bool {
         let name = |layer| format!("blk.{layer}.{tensor}.weight");
-        let has = |name: String| self.model.header.tensor_named(name.as_bytes()).is_some();
+        let has = |name: String| self.model.weights.named(name.as_bytes()).is_some();
         (0..self.layers).any(|layer| has(name(layer)))
     }
 
@@ -245,7 +245,7 @@ impl<'a> Widths<'a> {
         if (256..=DIMENSION_MAX).contains(&size) {
             return Ok(());
         }
-        let Some(tensor) = self.model.header.tensor_named(name.as_bytes()) else {
+        let Some(tensor) = self.model.weights.named(name.as_bytes()) else {
             return Ok(());
         };
         let least = if is_row { tensor.kind.block_size() } else { 1 };

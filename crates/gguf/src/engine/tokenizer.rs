@@ -8,8 +8,8 @@
 use crate::GgufError;
 use crate::cursor::offset;
 use crate::engine::metadata::{c_string, located_strings};
-use crate::engine::refusal;
 use crate::engine::vocabulary::{NO_ID, TOKEN_TYPE};
+use crate::engine::{Weights, refusal};
 use crate::header::{Header, Pair};
 use crate::value::{Array, Value};
 
@@ -31,20 +31,26 @@ const DECODED_BYTES_MAX: u64 = 256 << 20;
 const BYTE: i32 = 6;
 
 /// Judges a header that has no tokens: only a tokenizer that is none loads without them.
-pub(super) fn judge_without_tokens(header: &Header) -> Result<(), GgufError> {
+pub(super) fn judge_without_tokens(header: &Header, weights: Weights<'_>) -> Result<(), GgufError> {
     match Tokenizer::of(header) {
-        Some(tokenizer) => tokenizer.judge_none(header),
+        Some(tokenizer) => tokenizer.judge_none(weights),
         None => Ok(()),
     }
 }
 
-pub(super) fn judge(header: &Header, pair: &Pair<'_>, tokens: &Array<'_>) -> Result<(), GgufError> {
+pub(super) fn judge(
+    header: &Header,
+    weights: Weights<'_>,
+    pair: &Pair<'_>,
+    tokens: &Array<'_>,
+) -> Result<(), GgufError> {
     let Some(tokenizer) = Tokenizer::of(header) else {
         return Ok(());
     };
-    tokenizer.judge_none(header)?;
+    tokenizer.judge_none(weights)?;
     let vocabulary = Vocabulary {
         header,
+        weights,
         pair,
         tokens,
     };
@@ -64,13 +70,6 @@ pub(super) fn judge(header: &Header, pair: &Pair<'_>, tokens: &Array<'_>) -> Res
     }
 }
 
-/// Whether the file has what every model starts with: embeddings and a first block.
-fn has_weights(header: &Header) -> bool {
-    let is_block = |name: &[u8]| name.starts_with(b"blk.0.");
-    header.tensor_named(b"token_embd.weight").is_some()
-        && header.tensors().any(|tensor| is_block(tensor.name))
-}
-
 /// `tokenizer.ggml.model`.
 struct Tokenizer<'a> {
     pair: Pair<'a>,
@@ -85,11 +84,11 @@ impl<'a> Tokenizer<'a> {
     }
 
     /// Seen: node-llama-cpp tokenizes although there is no tokenizer: `GGML_ASSERT(tokenizer)`.
-    fn judge_none(&self, header: &Header) -> Result<(), GgufError> {
+    fn judge_none(&self, weights: Weights<'_>) -> Result<(), GgufError> {
         if self.model != b"none" && self.model != b"no_vocab" {
             return Ok(());
         }
-        if !has_weights(header) {
+        if !weights.make_a_model() {
             return Ok(());
         }
         let reason = "the model has no tokenizer, and node-llama-cpp aborts because it tokenizes at every load";
@@ -99,6 +98,7 @@ impl<'a> Tokenizer<'a> {
 
 struct Vocabulary<'a> {
     header: &'a Header,
+    weights: Weights<'a>,
     pair: &'a Pair<'a>,
     tokens: &'a Array<'a>,
 }
@@ -110,7 +110,7 @@ impl Vocabulary<'_> {
 
     /// Seen: text without a token falls back to byte tokens, and a missing one ends the process.
     fn judge_byte_fallback(&self) -> Result<(), GgufError> {
-        if !has_weights(self.header) {
+        if !self.weights.make_a_model() {
             return Ok(());
         }
         let bytes = ByteTokens::of(self.tokens);
@@ -149,7 +149,7 @@ impl Vocabulary<'_> {
     fn judge_unknown(&self, default: Option<u64>) -> Result<(), GgufError> {
         match self.unknown(default) {
             Some(_) => Ok(()),
-            None if !has_weights(self.header) => Ok(()),
+            None if !self.weights.make_a_model() => Ok(()),
             None => Err(self.refusal("the vocabulary has no unknown token, and text that it cannot spell aborts the engine")),
         }
     }

@@ -1,6 +1,7 @@
 //! The vocabulary: its arrays, its ids, and that every token is there once.
 
 use crate::GgufError;
+use crate::engine::Weights;
 use crate::engine::{duplicates, refusal, tokenizer};
 use crate::header::{Header, Pair};
 use crate::value::{Array, Value, ValueType};
@@ -20,9 +21,9 @@ const IDS: [&str; 14] = [
 /// How converters write "there is none": -1 as a u32.
 pub(super) const NO_ID: u32 = u32::MAX;
 
-pub(super) fn judge(header: &Header) -> Result<(), GgufError> {
+pub(super) fn judge(header: &Header, weights: Weights<'_>) -> Result<(), GgufError> {
     let Some(tokens) = header.pair_named(TOKENS) else {
-        return tokenizer::judge_without_tokens(header);
+        return tokenizer::judge_without_tokens(header, weights);
     };
     let list = strings(&tokens)?;
     if let Some(merges) = header.pair_named(MERGES) {
@@ -32,7 +33,7 @@ pub(super) fn judge(header: &Header) -> Result<(), GgufError> {
     judge_length(header, TOKEN_TYPE, &[ValueType::I32], list.len)?;
     duplicates::judge(&list)?;
     judge_ids(header, list.len)?;
-    tokenizer::judge(header, &tokens, &list)
+    tokenizer::judge(header, weights, &tokens, &list)
 }
 
 /// Read: older engines take the elements for strings without looking.
