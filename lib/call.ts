@@ -3,6 +3,8 @@ import type { Action } from "./metrics.ts";
 import { native } from "./native.ts";
 import type { NativeAsk, NativeControl, NativeProving } from "./native.ts";
 import type { ParsedCall, Progress } from "./options.ts";
+import { promisedByCaller } from "./promised.ts";
+import type { Promised } from "./promised.ts";
 
 /** At most 20 reports a second. */
 const PROGRESS_EVERY_MS = 50;
@@ -12,6 +14,8 @@ export class Call {
   /** Raw bytes of the path as given; undefined for a buffer. */
   readonly path: Uint8Array | undefined;
   readonly options: ParsedCall;
+  /** What the model must be; settled before it is opened. */
+  promised: Promised;
   readonly control: NativeControl = native.newControl();
   readonly #startedMs = performance.now();
   readonly #stop = new AbortController();
@@ -21,6 +25,7 @@ export class Call {
     this.action = action;
     this.path = path;
     this.options = options;
+    this.promised = promisedByCaller(path, options);
     this.signal.addEventListener("abort", () => { this.control.cancel(); });
     if (options.signal?.aborted === true) this.#relay();
     else options.signal?.addEventListener("abort", this.#relay);
@@ -37,7 +42,8 @@ export class Call {
 
   /** What is asked of one file; the loader knows where records lie and how many threads there are. */
   ask(loader: Omit<NativeProving, "flatAlways">): NativeAsk {
-    const { judge, sha256 } = this.options;
+    const { judge } = this.options;
+    const { sha256 } = this.promised;
     return {
       policy: judge.policy,
       minGuard: judge.minGuard,

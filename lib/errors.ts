@@ -18,6 +18,8 @@ export type ModelLoadErrorCode =
   | "CHANGED_WHILE_READ"
   | "CHANGED_AFTER_CHECK"
   | "DIGEST_REQUIRED"
+  | "DIGEST_CONFLICT"
+  | "DIGEST_SOURCE_INVALID"
   | "GGUF_NOT_GGUF"
   | "GGUF_UNSUPPORTED_VERSION"
   | "GGUF_BIG_ENDIAN"
@@ -66,6 +68,9 @@ export const REFUSAL_CODES: Readonly<Record<ModelLoadErrorCode, CodeFacts>> = {
   CHANGED_WHILE_READ: critical("IntegrityViolation", true),
   CHANGED_AFTER_CHECK: critical("IntegrityViolation"),
   DIGEST_REQUIRED: info(),
+  /** Who wrote the one or the other promised another file: a mistake, or somebody's work. */
+  DIGEST_CONFLICT: critical("IntegrityViolation"),
+  DIGEST_SOURCE_INVALID: { event: "ModelLoadFailed", severity: "HIGH", retriable: false },
   GGUF_NOT_GGUF: high("MalformedModelRejected"),
   GGUF_UNSUPPORTED_VERSION: high("MalformedModelRejected"),
   GGUF_BIG_ENDIAN: high("MalformedModelRejected"),
@@ -110,6 +115,8 @@ export interface RefusalFacts {
   readonly actual?: string | undefined;
   /** SHA-256 of the whole file, where all of it was read. */
   readonly sha256?: string | undefined;
+  /** Which part of a split model it is about, from 1 as in the parts' names. */
+  readonly part?: number | undefined;
   readonly retriable?: boolean | undefined;
   readonly cause?: unknown;
 }
@@ -125,6 +132,8 @@ export class ModelLoadError extends Error {
   readonly expected?: string;
   readonly actual?: string;
   readonly sha256?: string;
+  /** Which part of a split model it is about, from 1 as in the parts' names. */
+  readonly part?: number;
   /** Set when the refusal could not be recorded; the refusal stands all the same. */
   auditError?: Error;
 
@@ -138,6 +147,7 @@ export class ModelLoadError extends Error {
     if (facts.expected !== undefined) this.expected = facts.expected;
     if (facts.actual !== undefined) this.actual = facts.actual;
     if (facts.sha256 !== undefined) this.sha256 = facts.sha256;
+    if (facts.part !== undefined) this.part = facts.part;
   }
 }
 

@@ -1,5 +1,5 @@
 /** What the verified header says, decoded only when asked for. */
-import type { NativeArray, NativeFinding, NativeGguf, NativeScalar, NativeSummary, NativeTensor } from "./native.ts";
+import type { NativeArray, NativeFinding, NativeGguf, NativeScalar, NativeSummary } from "./native.ts";
 
 /** Rows fetched from the native header at a time: one crossing for many, a small array all the same. */
 const TENSORS_A_FETCH = 256;
@@ -17,7 +17,10 @@ export interface MetadataType {
 }
 
 /** A departure from the format's text that engines live with. */
-export type Finding = NativeFinding;
+export interface Finding extends NativeFinding {
+  /** Which part of a split model it is in, from 1; absent for the first, and for a model of one file. */
+  readonly part?: number;
+}
 
 export interface TensorInfo {
   readonly name: string;
@@ -25,13 +28,18 @@ export interface TensorInfo {
   readonly type: string;
   /** Elements per dimension, the contiguous one first. */
   readonly shape: readonly bigint[];
-  /** Byte offset of the data in the file. */
+  /** Byte offset of the data in its file. */
   readonly offset: number;
+  /** Which file of the model that is, from 0: the only one, or a part of a split model. */
+  readonly part: number;
   /** Bytes of the data, padding not counted. */
   readonly bytes: number;
 }
 
-/** A parsed GGUF header. It outlives the model: it holds no descriptor. */
+/**
+ * A parsed GGUF header. It outlives the model: it holds no descriptor. Of a split model it is the first part's, from which engines
+ * take the metadata, with the tensors and findings of all parts.
+ */
 export class GgufView {
   readonly version: number;
   readonly alignment: number;
@@ -47,21 +55,24 @@ export class GgufView {
   /** How many findings there are; `findings` holds the first of them. */
   readonly findingCount: number;
   readonly #native: NativeGguf;
+  readonly #all: readonly NativeGguf[];
 
   /** @internal Made by the loader alone. */
-  constructor(header: NativeGguf) {
+  constructor(header: NativeGguf, later: readonly NativeGguf[] = []) {
     const summary = header.summary();
+    const more = later.map((part) => part.summary());
     this.#native = header;
+    this.#all = [header, ...later];
     this.version = summary.version;
     this.alignment = summary.alignment;
     this.metadataCount = summary.metadataCount;
-    this.tensorCount = summary.tensorCount;
+    this.tensorCount = more.reduce((sum, part) => sum + part.tensorCount, summary.tensorCount);
     this.headerBytes = summary.headerBytes;
     this.dataOffset = summary.dataOffset;
     this.architecture = summary.architecture;
     this.split = summary.split;
-    this.findings = summary.findings;
-    this.findingCount = summary.findingCount;
+    this.findings = [...summary.findings, ...more.flatMap(({ findings }, index) => findings.map((finding) => ({ ...finding, part: index + 2 })))];
+    this.findingCount = more.reduce((sum, part) => sum + part.findingCount, summary.findingCount);
   }
 
   /** All metadata keys in file order. */
@@ -79,23 +90,32 @@ export class GgufView {
     return this.#native.describe(asKey(key)) ?? undefined;
   }
 
-  /** All tensors in file order, fetched as the iteration goes. */
+  /** All tensors in file order, part after part, fetched as the iteration goes. */
   get tensors(): Iterable<TensorInfo> {
-    const header = this.#native;
-    return { [Symbol.iterator]: () => tensorsOf(header) };
+    const headers = this.#all;
+    return { [Symbol.iterator]: () => tensorsOf(headers) };
   }
 
   tensor(name: string): TensorInfo | undefined {
-    return this.#native.tensorNamed(asKey(name)) ?? undefined;
+    const key = asKey(name);
+    for (const [part, header] of this.#all.entries()) {
+      const row = header.tensorNamed(key);
+      if (row !== null) return { ...row, part };
+    }
+    return undefined;
   }
 }
 
-function* tensorsOf(header: NativeGguf): Generator<NativeTensor, undefined> {
-  for (let first = 0; ; first += TENSORS_A_FETCH) {
-    const rows = header.tensors(first, TENSORS_A_FETCH);
-    yield* rows;
-    if (rows.length < TENSORS_A_FETCH) return undefined;
+function* tensorsOf(headers: readonly NativeGguf[]): Generator<TensorInfo, undefined> {
+  for (const [part, header] of headers.entries()) {
+    let fetched = TENSORS_A_FETCH;
+    for (let first = 0; fetched === TENSORS_A_FETCH; first += fetched) {
+      const rows = header.tensors(first, TENSORS_A_FETCH);
+      for (const row of rows) yield { ...row, part };
+      fetched = rows.length;
+    }
   }
+  return undefined;
 }
 
 function asKey(key: unknown): string {

@@ -5,9 +5,12 @@ import type { Call } from "./call.ts";
 import { ModelLoadError, REFUSAL_CODES } from "./errors.ts";
 import type { GgufView } from "./gguf-view.ts";
 import { policyOf } from "./policy.ts";
+import { native } from "./native.ts";
 import type { NativeFacts, NativeVerdict } from "./native.ts";
 import { guardDetails, protectionDetails } from "./guard.ts";
 import { proofDetails, recordDetails } from "./proof.ts";
+import { setDetails } from "./set.ts";
+import type { WholeVerdict } from "./set.ts";
 
 /** Where decisions are written, and what happens when they cannot be. */
 export interface Judge {
@@ -18,7 +21,7 @@ export interface Judge {
 }
 
 /** Records a refusal. It stays a refusal: what goes wrong here is attached to it, never thrown in its place. */
-export async function recordRefusal(judge: Judge, call: Call, error: ModelLoadError, verdict: NativeVerdict): Promise<void> {
+export async function recordRefusal(judge: Judge, call: Call, error: ModelLoadError, verdict: WholeVerdict): Promise<void> {
   try {
     await emitAll(judge, [...ignoredEvents(judge, call, verdict), refusalEvent(judge, call, error, verdict)]);
   } catch (failure) {
@@ -27,9 +30,9 @@ export async function recordRefusal(judge: Judge, call: Call, error: ModelLoadEr
 }
 
 /** Records that bytes of a verified model were refused. What goes wrong here is attached to the refusal. */
-export async function recordReading(judge: Judge, call: Call, error: ModelLoadError, verdict: NativeVerdict): Promise<void> {
+export async function recordReading(judge: Judge, call: Call, error: ModelLoadError, verdict: NativeVerdict, part?: number): Promise<void> {
   try {
-    await judge.audit?.emit(readingEvent(call, error, verdict));
+    await judge.audit?.emit(readingEvent(call, error, verdict, part));
   } catch (failure) {
     error.auditError = asError(failure);
   }
@@ -40,7 +43,7 @@ export async function recordReading(judge: Judge, call: Call, error: ModelLoadEr
  * @returns the failure that the policy lets pass, if any
  * @throws ModelLoadError AUDIT_UNAVAILABLE where an unrecorded load must not happen
  */
-export async function recordAcceptance(judge: Judge, call: Call, verdict: NativeVerdict, gguf: GgufView): Promise<Error | undefined> {
+export async function recordAcceptance(judge: Judge, call: Call, verdict: WholeVerdict, gguf: GgufView): Promise<Error | undefined> {
   try {
     await emitAll(judge, [...ignoredEvents(judge, call, verdict), acceptanceEvent(judge, call, verdict, gguf)]);
     return undefined;
@@ -81,7 +84,14 @@ async function emitAll({ audit }: Judge, events: readonly AuditEvent[]): Promise
 }
 
 /** What was not believed may have been forged: it is an event of its own, whatever became of the load. */
-function ignoredEvents(judge: Judge, call: Call, { refusal, facts, records }: NativeVerdict): AuditEventOf<"VerificationRecordIgnored">[] {
+function ignoredEvents(judge: Judge, call: Call, verdict: WholeVerdict): AuditEventOf<"VerificationRecordIgnored">[] {
+  const { parts } = verdict;
+  if (parts === undefined) return ignoredEvent(judge, call, verdict, verdict.refusal?.part);
+  return parts.flatMap((part, index) => ignoredEvent(judge, call, part, index + 1));
+}
+
+function ignoredEvent(judge: Judge, call: Call, verdict: NativeVerdict, part: number | undefined): AuditEventOf<"VerificationRecordIgnored">[] {
+  const { refusal, facts, records } = verdict;
   const { ignoredReason, ignoredMessage = "" } = records ?? {};
   if (ignoredReason === undefined) return [];
   return [{
@@ -91,7 +101,7 @@ function ignoredEvents(judge: Judge, call: Call, { refusal, facts, records }: Na
     ...(ignoredReason === "stale" ? { severity: "INFO" } : {}),
     outcome: "info",
     reason: `RECORD_${ignoredReason.replaceAll("-", "_").toUpperCase()}`,
-    target: target(call, facts ?? refusal?.facts, undefined),
+    target: target(call, facts ?? refusal?.facts, undefined, part),
     details: { message: ignoredMessage, root: judge.rootPath },
   }];
 }
@@ -106,7 +116,7 @@ function auditUnavailable(call: Call, failure: Error): ModelLoadError {
   return error;
 }
 
-function readingEvent(call: Call, error: ModelLoadError, verdict: NativeVerdict): AuditEvent {
+function readingEvent(call: Call, error: ModelLoadError, verdict: NativeVerdict, part: number | undefined): AuditEvent {
   const { event, severity } = REFUSAL_CODES[error.code];
   const { message, offset } = error;
   return {
@@ -116,26 +126,26 @@ function readingEvent(call: Call, error: ModelLoadError, verdict: NativeVerdict)
     action: "model.read",
     outcome: severity === "INFO" ? "failed" : "denied",
     reason: error.code,
-    target: target(call, verdict.facts, verdict.sha256),
-    details: { message, offset },
+    target: target(call, verdict.facts, verdict.sha256, part),
+    details: { message, offset, part },
   };
 }
 
 function refusalEvent(judge: Judge, call: Call, error: ModelLoadError, { refusal, records }: NativeVerdict): AuditEvent {
   const { event, severity } = REFUSAL_CODES[error.code];
-  const { message, offset, field, expected, actual } = error;
+  const { message, offset, field, expected, actual, part } = error;
   return {
     ...envelope(call),
     type: event,
     severity,
     outcome: severity === "INFO" ? "failed" : "denied",
     reason: error.code,
-    target: target(call, refusal?.facts, error.sha256),
-    details: { message, offset, field, expected, actual, ...recordDetails(records), ...circumstances(judge, call) },
+    target: target(call, refusal?.facts, error.sha256, part),
+    details: { message, offset, field, expected, actual, part, ...recordDetails(records), ...circumstances(judge, call) },
   };
 }
 
-function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict, gguf: GgufView): AuditEvent {
+function acceptanceEvent(judge: Judge, call: Call, verdict: WholeVerdict, gguf: GgufView): AuditEvent {
   return {
     ...envelope(call),
     outcome: "allowed",
@@ -144,7 +154,7 @@ function acceptanceEvent(judge: Judge, call: Call, verdict: NativeVerdict, gguf:
       ggufVersion: gguf.version,
       ...(gguf.architecture === undefined ? {} : { architecture: gguf.architecture }),
     },
-    ...typeAndDetails(call, verdict, { findings: gguf.findingCount, ...proofDetails(verdict), ...circumstances(judge, call) }),
+    ...typeAndDetails(call, verdict, { findings: gguf.findingCount, ...proofDetails(verdict), ...circumstances(judge, call), ...setDetails(verdict) }),
   };
 }
 
@@ -158,11 +168,14 @@ function typeAndDetails(call: Call, verdict: NativeVerdict, details: DetailsOf<"
 /** The policy that the decision was made under, without which a record does not say what was promised, and the time it took. */
 function circumstances(judge: Judge, call: Call): DetailsOf<"ModelLoaded"> {
   const { policy, requireDigest, maxBytes, minGuard, flatAlways } = call.options.judge;
+  const { source } = call.promised;
   return {
     root: judge.rootPath,
     strict: policy.strict,
     engineSafety: policy.engineSafety,
     requireDigest,
+    digestFrom: source?.name,
+    digestFile: source?.file,
     maxBytes,
     minGuard,
     flatDigest: flatAlways ? "always" : undefined,
@@ -182,13 +195,17 @@ function envelope(call: Call): Pick<AuditEvent, "action" | "actor" | "correlatio
   };
 }
 
-function target(call: Call, facts: NativeFacts | undefined, sha256: string | undefined): NonNullable<AuditEvent["target"]> {
-  const expected = call.options.sha256;
+/** The file, the model, or the part of it that `part` counts from 1: its path is then the part's own. */
+function target(call: Call, facts: NativeFacts | undefined, sha256: string | undefined, part?: number): NonNullable<AuditEvent["target"]> {
+  const { sha256: whole, parts, from } = call.promised;
+  const expected = part === undefined ? whole : parts[part - 1];
+  const path = part === undefined || call.path === undefined ? call.path : (native.splitPart(call.path, part - 1) ?? call.path);
   return {
-    ...(call.path === undefined ? {} : { path: call.path }),
-    ...(facts === undefined ? {} : { sizeBytes: facts.sizeBytes, dev: facts.dev, ino: facts.ino }),
+    ...(path === undefined ? {} : { path }),
+    ...(facts === undefined ? {} : { sizeBytes: facts.sizeBytes }),
+    ...(facts?.dev === undefined || facts.ino === undefined ? {} : { dev: facts.dev, ino: facts.ino }),
     ...(sha256 === undefined ? {} : { sha256 }),
-    ...(expected === undefined ? {} : { expectedSha256: expected, expectedFrom: "caller" }),
+    ...(expected === undefined || expected === "" ? {} : { expectedSha256: expected, expectedFrom: from ?? "caller" }),
   };
 }
 

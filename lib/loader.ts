@@ -1,4 +1,5 @@
 /** The gate: a path or a buffer goes in, a verified model or a recorded refusal comes out. */
+import { tmpdir } from "node:os";
 import { pushBytes, sizeOf } from "./bytes.ts";
 import type { BytesLike } from "./bytes.ts";
 import { Call } from "./call.ts";
@@ -9,23 +10,25 @@ import { guardBrokenEvent, recordAcceptance, recordFailOpen, recordReading, reco
 import { loaderMetrics, NO_METRICS } from "./metrics.ts";
 import type { Action, LoaderMetrics } from "./metrics.ts";
 import { Model } from "./model.ts";
+import type { PartContext } from "./model-part.ts";
 import { ModelLife } from "./model-life.ts";
 import { ModelReader } from "./model-reader.ts";
 import { native } from "./native.ts";
 import type { NativeGguf, NativeModel, NativeProving, NativeRecords, NativeRefusal, NativeRoot, NativeVerdict } from "./native.ts";
 import { parseCallOptions, parseLoaderOptions, pathBytes } from "./options.ts";
 import type { CallOptions, LoaderOptions, ModelPath, ParsedJudge, ParsedLoader } from "./options.ts";
+import { settlePromise } from "./promised.ts";
 import { proofOf, RecordWarnings } from "./proof.ts";
 import { openRecords } from "./records.ts";
 import type { BytesReport, InspectReport, ProtectReport } from "./reports.ts";
+import { wholeVerdict } from "./set.ts";
+import type { WholeVerdict } from "./set.ts";
 import { Slots } from "./slots.ts";
 
 /** A verdict that holds no refusal. */
-interface Accepted extends NativeVerdict {
+interface Accepted extends WholeVerdict {
   readonly gguf: NativeGguf;
   readonly sha256: string;
-  /** Absent from an inspection. */
-  readonly blake3: string;
 }
 
 export class ModelLoader implements AsyncDisposable, Disposable {
@@ -77,10 +80,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
    */
   async load(path: ModelPath, options?: CallOptions): Promise<Model> {
     const bytes = pathBytes(path);
-    return this.#call("load", bytes, options, async (call) => {
-      const verdict = await this.#accepted(call, () => this.#root.load(bytes, call.ask(this.#proving), call.control));
-      return this.#handOver(call, verdict);
-    });
+    return this.#call("load", bytes, options, async (call) => this.#handOver(call, await this.#accepted(call, () => this.#judgeFiles(call))));
   }
 
   /**
@@ -91,6 +91,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   async validateBytes(bytes: BytesLike, options?: CallOptions): Promise<BytesReport> {
     const sizeBytes = sizeOf(bytes);
     return this.#call("validateBytes", undefined, options, async (call) => {
+      if (typeof call.options.sha256 === "object") throw new TypeError("sha256 must be one digest for a buffer, which has no name");
       const verdict = await this.#accepted(call, () => judgeBytes(call, bytes, sizeBytes));
       return this.#reported(call, verdict, sizeBytes);
     });
@@ -105,7 +106,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   async protect(path: ModelPath, options?: CallOptions): Promise<ProtectReport> {
     const bytes = pathBytes(path);
     return this.#call("protect", bytes, options, async (call) => {
-      const verdict = await this.#accepted(call, () => this.#root.protect(bytes, call.ask(this.#proving), call.control));
+      const verdict = await this.#accepted(call, () => this.#root.protect(call.promised.path, call.ask(this.#proving), call.control));
       const { protection, verityDigest = "", facts } = verdict;
       return {
         ...(await this.#reported(call, verdict, facts?.sizeBytes ?? 0)),
@@ -125,7 +126,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   async inspect(path: ModelPath, options?: CallOptions): Promise<InspectReport> {
     const bytes = pathBytes(path);
     return this.#call("inspect", bytes, options, async (call) => {
-      const verdict = await this.#accepted(call, () => this.#root.inspect(bytes, call.ask({}), call.control));
+      const verdict = await this.#accepted(call, () => this.#root.inspect(call.promised.path, call.ask({}), call.control));
       return { verified: false, sizeBytes: verdict.facts?.sizeBytes ?? 0, gguf: new GgufView(verdict.gguf) };
     });
   }
@@ -181,8 +182,8 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   }
 
   /** The verdict of an accepted model; a refusal is recorded, then thrown. */
-  async #accepted(call: Call, judge: () => Promise<NativeVerdict>): Promise<Accepted> {
-    const verdict = await this.#verdict(call, judge).catch((bug: unknown): NativeVerdict => ({ refusal: internal(bug) }));
+  async #accepted(call: Call, judge: () => Promise<WholeVerdict>): Promise<Accepted> {
+    const verdict = await this.#verdict(call, judge).catch((bug: unknown): WholeVerdict => ({ refusal: internal(bug) }));
     this.#tellRecords(verdict);
     if (verdict.refusal === undefined) return verdict as Accepted;
     const error = refusalError(verdict.refusal, call.signal.reason);
@@ -190,14 +191,16 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     throw error;
   }
 
-  #tellRecords({ proof, records }: NativeVerdict): void {
-    this.#warnings.tell(records);
-    this.#metrics.proven(proof?.by, records);
+  #tellRecords(verdict: WholeVerdict): void {
+    for (const { proof, records } of verdict.parts ?? [verdict]) {
+      this.#warnings.tell(records);
+      this.#metrics.proven(proof?.by, records);
+    }
   }
 
-  async #verdict(call: Call, judge: () => Promise<NativeVerdict>): Promise<NativeVerdict> {
-    const { judge: rules, sha256 } = call.options;
-    if (rules.requireDigest && sha256 === undefined) return { refusal: digestRequired(call.action) };
+  async #verdict(call: Call, judge: () => Promise<WholeVerdict>): Promise<WholeVerdict> {
+    const refusal = await this.#settle(call);
+    if (refusal !== undefined) return { refusal };
     if (!(await this.#slots.take(call.signal))) return { refusal: ABORTED };
     try {
       return await call.watched(judge);
@@ -208,40 +211,65 @@ export class ModelLoader implements AsyncDisposable, Disposable {
 
   /** The record and the report of what is handed over to nobody. */
   async #reported(call: Call, verdict: Accepted, sizeBytes: number): Promise<BytesReport> {
-    const { sha256, blake3 } = verdict;
+    const { sha256, blake3 = "" } = verdict;
     const gguf = new GgufView(verdict.gguf);
     const auditError = await recordAcceptance(this.#options, call, verdict, gguf);
     if (auditError !== undefined) this.#metrics.unrecorded();
-    return { sha256, blake3, sizeBytes, digestExpected: call.options.sha256 !== undefined, gguf, auditError };
+    return { sha256, blake3, sizeBytes, digestExpected: call.promised.sha256 !== undefined, gguf, auditError };
+  }
+
+  /** Settles what the model must be, or says why the call ends here. */
+  async #settle(call: Call): Promise<NativeRefusal | undefined> {
+    if (call.path === undefined) return call.options.judge.requireDigest && call.promised.sha256 === undefined ? digestRequired(call.action) : undefined;
+    const settled = await settlePromise(this.#root, call.path, call.options, call.action === "load");
+    if ("code" in settled) return settled;
+    call.promised = settled;
+    return undefined;
+  }
+
+  /** One file, or all parts of the set that the path names the first part of. */
+  async #judgeFiles(call: Call): Promise<WholeVerdict> {
+    const { path, parts, isSet } = call.promised;
+    const ask = call.ask(this.#proving);
+    if (!isSet) return this.#root.load(path, ask, call.control);
+    return wholeVerdict(await this.#root.loadSet(path, ask, parts, Buffer.from(tmpdir()), call.control));
   }
 
   async #handOver(call: Call, verdict: Accepted): Promise<Model> {
     const held = verdict.model as NativeModel;
-    const gguf = new GgufView(verdict.gguf);
+    const [, ...later] = verdict.parts ?? [];
+    const gguf = new GgufView(verdict.gguf, later.flatMap((part) => part.gguf ?? []));
     const auditError = await recordAcceptance(this.#options, call, verdict, gguf).catch((failure: unknown) => {
       held.close();
       throw failure;
     });
     if (auditError !== undefined) this.#metrics.unrecorded();
     const life = this.#life(call, verdict, held);
-    const reader = new ModelReader(held, life, {
-      sizeBytes: verdict.facts?.sizeBytes ?? 0,
-      record: (error) => recordReading(this.#options, call, error, verdict),
-      count: (code, bytes) => { this.#metrics.read(code, bytes); },
-    });
-    const model = new Model(life, reader, {
+    const model = new Model(life, {
       sha256: verdict.sha256,
       blake3: verdict.blake3,
       proof: proofOf(verdict),
       sizeBytes: verdict.facts?.sizeBytes ?? 0,
-      digestExpected: call.options.sha256 !== undefined,
+      promised: call.promised,
       gguf,
       auditError,
       guardShortfall: verdict.guardShortfall,
       verityDigest: verdict.verityDigest,
+      parts: (verdict.parts ?? [verdict]).map((part, index) => this.#part(call, life, part, verdict.parts === undefined ? undefined : index + 1)),
+      linkPath: verdict.links?.path().toString(),
     });
     this.#dropped.register(model, life);
     return model;
+  }
+
+  #part(call: Call, life: ModelLife, verdict: NativeVerdict, number: number | undefined): [NativeModel, PartContext] {
+    const held = verdict.model as NativeModel;
+    const reader = new ModelReader(held, life, {
+      sizeBytes: verdict.facts?.sizeBytes ?? 0,
+      record: (error) => recordReading(this.#options, call, error, verdict, number),
+      count: (code, bytes) => { this.#metrics.read(code, bytes); },
+    });
+    return [held, { verdict, reader, ended: () => life.ended, disposedError: () => life.disposedError() }];
   }
 
   #life(call: Call, verdict: Accepted, held: NativeModel): ModelLife {
@@ -273,7 +301,8 @@ function digestRequired(action: Action): NativeRefusal {
 }
 
 async function judgeBytes(call: Call, bytes: BytesLike, sizeBytes: number): Promise<NativeVerdict> {
-  const { sha256, judge } = call.options;
+  const { judge } = call.options;
+  const { sha256 } = call.promised;
   if (judge.maxBytes !== undefined && sizeBytes > judge.maxBytes) return { refusal: tooLarge(sizeBytes, judge.maxBytes) };
   const pass = native.startBytes(sizeBytes, sha256, judge.policy, call.control);
   await pushBytes(pass, bytes, sizeBytes);

@@ -1,41 +1,53 @@
 /** A verified model: the open descriptor of the very file that was judged, and what was found in it. */
+import type { DigestSourceName } from "./digest-source/source.ts";
 import type { GgufView } from "./gguf-view.ts";
 import type { GuardName } from "./guard.ts";
 import { IMPLEMENTATIONS } from "./implementations.ts";
 import type { Implementations } from "./implementations.ts";
 import type { ModelLife } from "./model-life.ts";
-import type { ModelReader, ReadOptions } from "./model-reader.ts";
+import { ModelPart } from "./model-part.ts";
+import type { PartContext } from "./model-part.ts";
+import type { ReadOptions } from "./model-reader.ts";
 import { ModelTensor } from "./model-tensor.ts";
+import type { NativeModel } from "./native.ts";
+import type { Promised } from "./promised.ts";
 import type { Proof } from "./proof.ts";
-
-/** Models that nobody holds but a reading: collecting one would end its life, and the reading with it. */
-const beingRead = new Set<object>();
 
 /** What a model knows from the pass that verified it. */
 export interface ModelFacts {
   readonly sha256: string;
-  readonly blake3: string;
+  readonly blake3: string | undefined;
   readonly proof: Proof;
   readonly sizeBytes: number;
-  readonly digestExpected: boolean;
+  readonly promised: Promised;
   readonly gguf: GgufView;
   readonly auditError: Error | undefined;
   readonly guardShortfall: string | undefined;
   readonly verityDigest: string | undefined;
+  readonly parts: readonly (readonly [NativeModel, PartContext])[];
+  /** The first part's link in the folder of a set's links. */
+  readonly linkPath: string | undefined;
 }
 
 export class Model implements AsyncDisposable, Disposable {
-  /** SHA-256 of the whole file in lower-case hex, computed from the bytes that were judged. */
+  /**
+   * SHA-256 of the whole file in lower-case hex, computed from the bytes that were judged. Of a split model: SHA-256 of its parts'
+   * digests, in hex with a line feed behind each, in order.
+   */
   readonly sha256: string;
-  /** BLAKE3 of the same bytes in lower-case hex: what `b3sum` says of the file. */
-  readonly blake3: string;
+  /** BLAKE3 of the same bytes in lower-case hex: what `b3sum` says of the file. A split model has none. */
+  readonly blake3: string | undefined;
+  /** The model's files: one, or the parts of a split model in order. */
+  readonly parts: readonly ModelPart[];
   /** What proves the SHA-256: the bytes themselves, or a record of an earlier proof. */
   readonly proof: Proof;
   /** The instructions that computed the digests. */
   readonly implementations: Implementations;
   readonly sizeBytes: number;
-  /** True when the caller had promised a digest, and it was this one. */
+  /** True when a digest had been promised, and it was this one; of a split model, when those of all parts were. */
   readonly digestExpected: boolean;
+  /** Who promised it: the caller, or the source of digests that was asked. */
+  readonly digestFrom: "caller" | DigestSourceName | undefined;
   readonly gguf: GgufView;
   /** Set only under `onAuditFailure: "continue"`: why this load is not in the trail. */
   readonly auditError: Error | undefined;
@@ -44,18 +56,20 @@ export class Model implements AsyncDisposable, Disposable {
   /** The file's own digest under fs-verity, as `sha256:HEX`. */
   readonly verityDigest: string | undefined;
   readonly #life: ModelLife;
-  readonly #reader: ModelReader;
+  readonly #linkPath: string | undefined;
 
   /** @internal Made by the loader alone, from a verdict. */
-  constructor(life: ModelLife, reader: ModelReader, facts: ModelFacts) {
+  constructor(life: ModelLife, facts: ModelFacts) {
     this.#life = life;
-    this.#reader = reader;
+    this.#linkPath = facts.linkPath;
+    this.parts = facts.parts.map(([held, context]) => new ModelPart(this, held, context));
     this.sha256 = facts.sha256;
     this.blake3 = facts.blake3;
     this.proof = facts.proof;
     this.implementations = IMPLEMENTATIONS;
     this.sizeBytes = facts.sizeBytes;
-    this.digestExpected = facts.digestExpected;
+    this.digestExpected = facts.promised.sha256 !== undefined;
+    this.digestFrom = facts.promised.from;
     this.gguf = facts.gguf;
     this.auditError = facts.auditError;
     this.guardShortfall = facts.guardShortfall;
@@ -78,12 +92,16 @@ export class Model implements AsyncDisposable, Disposable {
     return this.#life.guard.signal;
   }
 
-  /** A path that opens the verified file itself, whatever has become of its name. Valid in this process until disposal. */
+  /**
+   * A path that opens the verified file itself, whatever has become of its name. Valid in this process until disposal. For a split
+   * model it is the first part's name in a private folder, in which an engine finds the other parts by theirs.
+   */
   get path(): string {
-    return `/proc/self/fd/${this.fd}`;
+    const own = `/proc/self/fd/${this.fd}`;
+    return this.#linkPath ?? own;
   }
 
-  /** The read-only descriptor. @throws Error after disposal: the number may by then mean another file. */
+  /** The read-only descriptor, of a split model the first part's. @throws Error after disposal: the number may by then mean another file. */
   get fd(): number {
     if (!this.#life.ended) return this.#life.fd;
     throw this.#life.disposedError();
@@ -93,30 +111,32 @@ export class Model implements AsyncDisposable, Disposable {
    * A copy of these bytes of the file, at most 2 GiB. Every tile of 256 KiB that they touch is read and compared with
    * the value that was verified, so the copy holds the verified bytes whatever became of the file meanwhile.
    * @throws ModelLoadError CHANGED_AFTER_CHECK (recorded as IntegrityViolation first), IO or ABORTED;
-   *   TypeError or RangeError for a range outside the file; Error MODEL_DISPOSED
+   *   TypeError or RangeError for a range outside the file; Error MODEL_DISPOSED; TypeError for a split model, whose parts are
+   *   read one by one
    */
   async read(offset: number, length: number, options?: ReadOptions): Promise<Buffer> {
-    const hold = { model: this };
-    beingRead.add(hold);
-    try {
-      return await this.#reader.read(offset, length, options);
-    } finally {
-      beingRead.delete(hold);
-    }
+    return this.#only().read(offset, length, options);
   }
 
   /**
    * The same bytes in chunks of at most 1 MiB, of any size in all; without a range, the whole file.
    * A chunk that is not what was verified is not given out: the stream fails there as {@link read} does.
    */
-  stream(offset = 0, length: number = this.sizeBytes - offset, options?: ReadOptions): ReadableStream<Uint8Array> {
-    return this.#reader.stream(offset, length, (at, take) => this.read(at, take, options));
+  stream(offset?: number, length?: number, options?: ReadOptions): ReadableStream<Uint8Array> {
+    return this.#only().stream(offset, length, options);
   }
 
   /** One tensor with its bytes; undefined where the model has none of this name. */
   tensor(name: string): ModelTensor | undefined {
     const found = this.gguf.tensor(name);
-    return found === undefined ? undefined : new ModelTensor(this, found);
+    const part = found === undefined ? undefined : this.parts[found.part];
+    return found === undefined || part === undefined ? undefined : new ModelTensor(part, found);
+  }
+
+  #only(): ModelPart {
+    const [part, ...more] = this.parts;
+    if (part !== undefined && more.length === 0) return part;
+    throw new TypeError(`this model has ${this.parts.length} parts, each with its own offsets: read from model.parts[i], or from model.tensor(name)`);
   }
 
   get disposed(): boolean {

@@ -67,9 +67,10 @@ export interface NativeWindow {
 
 export interface NativeFacts {
   readonly sizeBytes: number;
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly links: number;
+  /** Absent where several files are one model. */
+  readonly dev?: bigint;
+  readonly ino?: bigint;
+  readonly links?: number;
 }
 
 export interface NativeRefusal {
@@ -82,6 +83,8 @@ export interface NativeRefusal {
   readonly actual?: string;
   readonly sha256?: string;
   readonly facts?: NativeFacts;
+  /** Which part of a split model, from 1. */
+  readonly part?: number;
 }
 
 export interface NativeFinding {
@@ -167,6 +170,33 @@ export interface NativeVerdict {
   readonly records?: NativeRecordNotes;
 }
 
+/** A split model that was accepted with all of its parts, or the refusal of all of it. */
+export interface NativeSetVerdict {
+  readonly refusal?: NativeRefusal;
+  readonly records?: NativeRecordNotes;
+  /** In order; each has a model of its own. */
+  readonly parts?: readonly NativeVerdict[];
+  readonly sha256?: string;
+  readonly links?: NativeLinks;
+}
+
+/** The private folder in which an engine finds the parts of a set under their names. */
+export interface NativeLinks {
+  /** The first part's link. */
+  path(): Buffer;
+  /** Removes the folder; a second call does nothing. */
+  remove(): void;
+}
+
+/** What the name of a split model's file says. */
+export interface NativeSplitPath {
+  /** Which part it names, from 0. */
+  readonly index: number;
+  readonly count: number;
+  /** More parts than that are refused. */
+  readonly countMax: number;
+}
+
 export interface NativeControl {
   cancel(): void;
   bytesDone(): number;
@@ -176,7 +206,15 @@ export interface NativeControl {
 export interface NativeRoot {
   load(path: Uint8Array, ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
   protect(path: Uint8Array, ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
+  /** All parts of the set whose first one the path names. `parts` are their digests in order, empty text where none is promised. */
+  loadSet(path: Uint8Array, ask: NativeAsk, parts: readonly string[], linksIn: Uint8Array, control: NativeControl): Promise<NativeSetVerdict>;
   inspect(path: Uint8Array, ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
+  /** A small regular file, whole. */
+  readSmall(path: Uint8Array, maxBytes: number): Promise<NativeWindow>;
+  /** The path without links of the file that `path` opens, in bytes. */
+  realPath(path: Uint8Array): Promise<NativeWindow>;
+  /** The path relative to the root; null where its text cannot lie below the root. */
+  relative(path: Uint8Array): Buffer | null;
   close(): void;
 }
 
@@ -200,6 +238,10 @@ export interface Native {
   openRoot(path: Uint8Array): { readonly root?: NativeRoot; readonly refusal?: NativeRefusal };
   newControl(): NativeControl;
   startBytes(totalBytes: number, sha256: string | undefined, policy: NativePolicy, control: NativeControl): NativeBytesPass;
+  /** What the path says of its place in a split model; null where it is no name of a part. */
+  splitPath(path: Uint8Array): NativeSplitPath | null;
+  /** The path of another part, from 0, of the same split model. */
+  splitPart(path: Uint8Array, index: number): Buffer | null;
   /** Exclusive advisory lock (flock) on a file that is created where missing; null when somebody else holds it. */
   lockFile(path: string): NativeLock | null;
   /** Syncs the descriptor's file once more when this environment (thread or process) is torn down. */
@@ -212,6 +254,8 @@ export const NATIVE_EXPORTS: readonly (keyof Native)[] = [
   "lockFile",
   "newControl",
   "openRoot",
+  "splitPart",
+  "splitPath",
   "startBytes",
   "syncAtExit",
   "version",

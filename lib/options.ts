@@ -3,6 +3,8 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Registry } from "prom-client";
 import type { AuditLog } from "./audit/log.ts";
+import { DIGEST_SOURCES, FILE_BESIDE } from "./digest-source/source.ts";
+import type { DigestSource, DigestSourceName } from "./digest-source/source.ts";
 import { GUARDS } from "./guard.ts";
 import type { GuardName } from "./guard.ts";
 import type { NativeLimits, NativePolicy } from "./native.ts";
@@ -45,6 +47,11 @@ export interface JudgeOptions {
   readonly guard?: "auto" | GuardName | undefined;
   /** Refuse with GUARD_UNAVAILABLE where a lesser guard is all there is. Default "pinned". */
   readonly minGuard?: GuardName | undefined;
+  /**
+   * Where the promise of the digest comes from, beside or instead of `sha256` (README, "Where the digest comes from"): by default
+   * "sha256sums" reads SHA256SUMS beside the model, and "manifest" reads model-digests.json.
+   */
+  readonly digestFrom?: DigestFrom | undefined;
   /** With "always" the SHA-256 is computed at each load, whatever was recorded. Default "unless-recorded". */
   readonly flatDigest?: "always" | "unless-recorded" | undefined;
 }
@@ -69,8 +76,11 @@ export interface LoaderOptions extends JudgeOptions {
 
 /** Who asks, on whose behalf, and how to stop or watch it. */
 export interface CallOptions extends JudgeOptions {
-  /** Expected SHA-256 of the whole file: 64 hex digits. */
-  readonly sha256?: string | undefined;
+  /**
+   * Expected SHA-256 of the whole file: 64 hex digits; or digests by file name, of which the model's must be one. For a split model
+   * one digest alone is that of the set (README, "Split models"), and names are those of its parts.
+   */
+  readonly sha256?: string | Readonly<Record<string, string>> | undefined;
   /** Who asked; recorded. */
   readonly actor?: string | undefined;
   /** Ties the record to a request; recorded. */
@@ -81,6 +91,9 @@ export interface CallOptions extends JudgeOptions {
   /** Called at most 20 times a second, and once at the end. */
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
+
+/** A source of digests, or the file beneath the root that is to be read as one. */
+export type DigestFrom = DigestSourceName | { readonly sha256sums: ModelPath } | { readonly manifest: ModelPath };
 
 export interface Progress {
   readonly bytesDone: number;
@@ -110,11 +123,13 @@ export interface ParsedJudge {
   readonly guard: "auto" | GuardName;
   readonly minGuard: GuardName;
   readonly flatAlways: boolean;
+  readonly digestFrom: DigestSource | undefined;
 }
 
 export interface ParsedCall {
   readonly judge: ParsedJudge;
-  readonly sha256: string | undefined;
+  /** A digest, or digests by file name. */
+  readonly sha256: string | ReadonlyMap<string, string> | undefined;
   readonly actor: string | undefined;
   readonly correlationId: string | undefined;
   readonly traceId: string | undefined;
@@ -127,7 +142,7 @@ const CONCURRENCY_MAX = 64;
 const THREADS_MAX = 32;
 
 const JUDGE_NAMES = [
-  "strict", "engineSafety", "requireDigest", "maxBytes", "guard", "minGuard", "flatDigest",
+  "strict", "engineSafety", "requireDigest", "maxBytes", "guard", "minGuard", "flatDigest", "digestFrom",
 ] as const satisfies readonly (keyof JudgeOptions)[];
 const LOADER_NAMES = new Set<string>([
   "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", "records", "threads", ...JUDGE_NAMES,
@@ -145,7 +160,7 @@ type Bag = Readonly<Record<string, unknown>>;
 /** @throws TypeError that names the option; nothing was opened. */
 export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
   const bag = bagOf(given, "ModelLoader.open", LOADER_NAMES);
-  const judge = { policy: { strict: false, engineSafety: true, limits: limitsOf(bag["limits"]) }, requireDigest: false, maxBytes: undefined, guard: "auto", minGuard: "pinned", flatAlways: false } as const;
+  const judge = { policy: { strict: false, engineSafety: true, limits: limitsOf(bag["limits"]) }, requireDigest: false, maxBytes: undefined, guard: "auto", minGuard: "pinned", flatAlways: false, digestFrom: undefined } as const;
   const root = folderBytes(bag["root"]);
   return {
     root,
@@ -166,7 +181,7 @@ export function parseCallOptions(given: CallOptions | undefined, defaults: Parse
   const bag = bagOf(given ?? {}, "options", CALL_NAMES);
   return {
     judge: judgeOf(bag, defaults),
-    sha256: digestOf(bag["sha256"]),
+    sha256: digestsOf(bag["sha256"]),
     actor: optional(bag["actor"], "actor", "string"),
     correlationId: optional(bag["correlationId"], "correlationId", "string"),
     traceId: optional(bag["traceId"], "traceId", "string"),
@@ -216,6 +231,7 @@ function judgeOf(bag: Bag, defaults: ParsedJudge): ParsedJudge {
     guard: oneOf(bag["guard"] ?? defaults.guard, "guard", ["auto", ...GUARDS]),
     minGuard: oneOf(bag["minGuard"] ?? defaults.minGuard, "minGuard", GUARDS),
     flatAlways: bag["flatDigest"] === undefined ? defaults.flatAlways : oneOf(bag["flatDigest"], "flatDigest", ["always", "unless-recorded"]) === "always",
+    digestFrom: digestFromOf(bag["digestFrom"]) ?? defaults.digestFrom,
   };
 }
 
@@ -276,11 +292,34 @@ function hasMethods(value: unknown, names: readonly string[]): boolean {
   return names.every((name) => typeof (value as Bag)[name] === "function");
 }
 
-function digestOf(sha256: unknown): string | undefined {
+function digestsOf(sha256: unknown): string | ReadonlyMap<string, string> | undefined {
   if (sha256 === undefined) return undefined;
-  if (typeof sha256 !== "string") throw new TypeError(`sha256 must be a string of 64 hex digits, not ${kindOf(sha256)}`);
-  if (!/^[0-9a-f]{64}$/iu.test(sha256)) throw new TypeError(`sha256 must be 64 hex digits, and this has ${sha256.length} characters`);
-  return sha256.toLowerCase();
+  if (typeof sha256 === "string") return digestOf(sha256, "sha256");
+  if (!isPlain(sha256)) {
+    throw new TypeError(`sha256 must be a string of 64 hex digits, or an object with such strings by file name, not ${kindOf(sha256)}`);
+  }
+  return new Map(Object.entries(sha256).map(([name, digest]) => [name, digestOf(digest, `sha256[${JSON.stringify(name)}]`)]));
+}
+
+/** Neither a buffer nor a Map, whose own properties are not what was meant. */
+function isPlain(value: unknown): value is object {
+  if (typeof value !== "object" || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function digestOf(digest: unknown, name: string): string {
+  if (typeof digest !== "string") throw new TypeError(`${name} must be a string of 64 hex digits, not ${kindOf(digest)}`);
+  if (!/^[0-9a-f]{64}$/iu.test(digest)) throw new TypeError(`${name} must be 64 hex digits, and this has ${digest.length} characters`);
+  return digest.toLowerCase();
+}
+
+function digestFromOf(given: unknown): DigestSource | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given !== "object") return { name: oneOf(given, "digestFrom", DIGEST_SOURCES), file: undefined };
+  const [entry, ...more] = Object.entries(bagOf(given, "digestFrom", new Set(Object.keys(FILE_BESIDE))));
+  if (entry === undefined || more.length > 0) throw new TypeError("digestFrom must name one source: { sha256sums } or { manifest }");
+  return { name: oneOf(entry[0], "digestFrom", DIGEST_SOURCES), file: pathBytes(entry[1]) };
 }
 
 function signalOf(signal: unknown): AbortSignal | undefined {

@@ -21,8 +21,14 @@ export function policyOf(judge: ParsedJudge): AuditPolicy {
   return policy;
 }
 
-function rulesText({ policy, requireDigest, maxBytes, guard, minGuard, flatAlways }: ParsedJudge): string {
+function rulesText({ policy, requireDigest, digestFrom, maxBytes, guard, minGuard, flatAlways }: ParsedJudge): string {
   const limits = Object.fromEntries(Object.entries(policy.limits).sort(([a], [b]) => (a < b ? -1 : 1)));
   const { strict, engineSafety } = policy;
-  return JSON.stringify({ id: POLICY_ID, version: VERSION, strict, engineSafety, requireDigest, maxBytes: maxBytes ?? null, guard, minGuard, flatAlways, limits });
+  return JSON.stringify({ id: POLICY_ID, version: VERSION, strict, engineSafety, requireDigest, digestFrom: sourceText(digestFrom), maxBytes: maxBytes ?? null, guard, minGuard, flatAlways, limits });
+}
+
+/** The source's name, and the file that was named, byte by byte. */
+function sourceText(source: ParsedJudge["digestFrom"]): string | null {
+  if (source === undefined) return null;
+  return source.file === undefined ? source.name : `${source.name}:${Buffer.from(source.file).toString("latin1")}`;
 }

@@ -10,6 +10,9 @@ export interface DecisionDetails {
   readonly strict?: boolean | undefined;
   readonly engineSafety?: boolean | undefined;
   readonly requireDigest?: boolean | undefined;
+  /** The source of digests that had one of this model, and the file that it was read from. */
+  readonly digestFrom?: string | undefined;
+  readonly digestFile?: string | undefined;
   readonly maxBytes?: number | undefined;
   readonly minGuard?: string | undefined;
   /** `always` where the SHA-256 was to be computed whatever was recorded. */
@@ -46,6 +49,22 @@ export interface RefusalDetails extends DecisionDetails, RecordDetails {
   /** A digest in hex, or a number of bytes. */
   readonly expected?: string | undefined;
   readonly actual?: string | undefined;
+  /** Which part of a split model it is about, from 1; the target's path is that part's. */
+  readonly part?: number | undefined;
+}
+
+/** The parts of a split model. Their names follow from the first one's, which is the target's path. */
+export interface SetDetails {
+  readonly parts?: number | undefined;
+  /** Each part's guard, in order, where they are not the same. */
+  readonly partGuards?: string | undefined;
+  /** SHA-256 of the parts in order, seven to a detail. The target's own digest is made of all of them. */
+  readonly partDigests1?: string | undefined;
+  readonly partDigests2?: string | undefined;
+  readonly partDigests3?: string | undefined;
+  readonly partDigests4?: string | undefined;
+  readonly partDigests5?: string | undefined;
+  readonly partDigests6?: string | undefined;
 }
 
 /** What keeps an accepted model's bytes from changing. */
@@ -102,7 +121,7 @@ export interface EventDetails {
   readonly MalformedModelRejected: RefusalDetails;
   readonly ResourceLimitViolation: RefusalDetails;
   readonly ModelLoadFailed: RefusalDetails;
-  readonly ModelLoaded: DecisionDetails & DigestDetails & RecordDetails & GuardDetails & { readonly findings?: number | undefined };
+  readonly ModelLoaded: DecisionDetails & SetDetails & DigestDetails & RecordDetails & GuardDetails & { readonly findings?: number | undefined };
   /** The record's `reason` says why. */
   readonly VerificationRecordIgnored: { readonly message: string; readonly root?: string | undefined };
   /** The file can no longer be changed, only replaced. `already`: it could not before. */

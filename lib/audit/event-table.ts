@@ -30,11 +30,16 @@ type SpecOf<V, Mark extends string> =
 type Table = { readonly [T in AuditEventType]: EventSpec<SpecsOf<EventDetails[T]>> };
 
 const DECISION = {
-  root: "text?", strict: "flag?", engineSafety: "flag?", requireDigest: "flag?", maxBytes: "whole?", minGuard: "text?",
+  root: "text?", strict: "flag?", engineSafety: "flag?", requireDigest: "flag?",
+  digestFrom: "text?", digestFile: "text?", maxBytes: "whole?", minGuard: "text?",
   flatDigest: "text?", durationMs: "number?", dataSubject: "flag?",
 } as const;
 const RECORD = { recordIgnored: "text?", recordStored: "flag?", recordNotStoredBecause: "text?" } as const;
-const REFUSAL = { message: "text?", offset: "whole?", field: "text?", expected: "text?", actual: "text?", ...RECORD, ...DECISION } as const;
+const REFUSAL = { message: "text?", offset: "whole?", field: "text?", expected: "text?", actual: "text?", part: "whole?", ...RECORD, ...DECISION } as const;
+const SET = {
+  parts: "whole?", partGuards: "text?", partDigests1: "text?", partDigests2: "text?", partDigests3: "text?", partDigests4: "text?",
+  partDigests5: "text?", partDigests6: "text?",
+} as const;
 const SIGHTING = { observed: "text", deviceUuid: "text?", shardId: "text?" } as const;
 const COVERAGE = { coverage: "text", evidence: "text", deviceUuid: "text?" } as const;
 
@@ -51,7 +56,7 @@ const TABLE: Table = {
     severity: "INFO",
     details: {
       findings: "whole?", blake3: "text?", proof: "text?", recordedAt: "text?", sha256By: "text?", blake3By: "text?", ...RECORD,
-      guard: "text?", guardShortfall: "text?", verityDigest: "text?", ...DECISION,
+      guard: "text?", guardShortfall: "text?", verityDigest: "text?", ...SET, ...DECISION,
     },
   },
   /** The record of an earlier verification was not believed, and the SHA-256 was computed again. */

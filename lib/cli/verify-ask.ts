@@ -13,7 +13,7 @@ export interface Ask {
   readonly stateFolder: string | undefined;
   readonly json: boolean;
   readonly judge: JudgeOptions;
-  readonly call: Pick<CallOptions, "sha256" | "actor" | "correlationId">;
+  readonly call: Pick<CallOptions, "actor" | "correlationId"> & { readonly sha256: string | undefined };
 }
 
 export const VERIFY_GRAMMAR = {

@@ -15,11 +15,12 @@ mod model;
 mod policy;
 mod proving;
 mod root;
+mod set;
 mod sync_at_exit;
 mod thread;
 mod verdict;
 
-use napi::bindgen_prelude::{Error, Result};
+use napi::bindgen_prelude::{Buffer, Error, Result};
 use napi_derive::napi;
 
 use bytes_pass::NativeBytesPass;
@@ -27,6 +28,7 @@ use control::NativeControl;
 use lock::NativeLock;
 use policy::Policy;
 use root::Opened;
+use set::SplitPath;
 use sync_at_exit::NativeSyncAtExit;
 
 /// The version that the JavaScript side compares with its own.
@@ -81,6 +83,18 @@ pub fn start_bytes(
     control: &NativeControl,
 ) -> Result<NativeBytesPass> {
     bytes_pass::start(total_bytes, sha256.as_deref(), policy, control)
+}
+
+/// What the name of a split model's file says; null for any other path.
+#[napi(catch_unwind)]
+pub fn split_path(path: &[u8]) -> Option<SplitPath> {
+    set::split_path(path)
+}
+
+/// The path of a part, from 0, of the split model that `path` names a part of.
+#[napi(catch_unwind)]
+pub fn split_part(path: &[u8], index: u32) -> Option<Buffer> {
+    set::split_part(path, index)
 }
 
 /// Takes an exclusive advisory lock on a file, made where it is missing; null when somebody else holds it.

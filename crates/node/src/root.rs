@@ -4,13 +4,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Env, Error, Object, Result};
+use napi::bindgen_prelude::{Buffer, Env, Error, Object, Result};
 use napi_derive::napi;
-use verify::{Ask, Guard, Guarding, Root};
+use verify::{Ask, Guard, Guarding, Root, SetAsk};
 
 use crate::control::NativeControl;
+use crate::model::Window;
 use crate::policy::Policy;
 use crate::proving::Proving;
+use crate::set::SetVerdict;
 use crate::thread;
 use crate::verdict::{Refusal, Verdict, expected_digest};
 
@@ -85,6 +87,67 @@ impl NativeRoot {
         thread::promise(env, "model-protect", move || {
             Verdict::from(verify::protect(&root, &ask, &control))
         })
+    }
+
+    /// Verifies all parts of a split model, named by the first, on threads of its own. `parts` are the digests that
+    /// they must have, in order, empty where none is promised.
+    #[napi(catch_unwind)]
+    pub fn load_set<'env>(
+        &self,
+        env: &'env Env,
+        path: &[u8],
+        ask: FileAsk,
+        parts: Vec<String>,
+        links_in: &[u8],
+        control: &NativeControl,
+    ) -> Result<Object<'env>> {
+        let mut whole = whole_file(path, ask)?;
+        // Tile values would cost a third of the speed; without a record they are made when bytes are asked for.
+        whole.proving.tiles = whole.proving.records.is_some();
+        let promised =
+            |hex: &String| expected_digest(Some(hex.as_str()).filter(|hex| !hex.is_empty()));
+        let parts = parts.iter().map(promised).collect::<Result<Vec<_>>>()?;
+        let links_in = Path::new(std::ffi::OsStr::from_bytes(links_in)).to_owned();
+        let (root, control) = (self.current()?, control.inner.clone());
+        thread::promise(env, "model-set", move || {
+            let ask = SetAsk {
+                whole,
+                parts,
+                links_in: &links_in,
+            };
+            SetVerdict::from(verify::load_set(&root, &ask, &control))
+        })
+    }
+
+    /// Reads a small file whole, on a thread of its own.
+    #[napi(catch_unwind)]
+    pub fn read_small<'env>(
+        &self,
+        env: &'env Env,
+        path: &[u8],
+        max_bytes: i64,
+    ) -> Result<Object<'env>> {
+        let (root, path) = (self.current()?, path.to_vec());
+        let bytes_max = u64::try_from(max_bytes).unwrap_or(0);
+        thread::promise(env, "model-beside", move || {
+            Window::from(verify::read_small(&root, &path, bytes_max))
+        })
+    }
+
+    /// Where the file that the path opens really lies, on a thread of its own.
+    #[napi(catch_unwind)]
+    pub fn real_path<'env>(&self, env: &'env Env, path: &[u8]) -> Result<Object<'env>> {
+        let (root, path) = (self.current()?, path.to_vec());
+        thread::promise(env, "model-beside", move || {
+            Window::from(verify::real_path(&root, &path))
+        })
+    }
+
+    /// The path relative to the root; null where its text cannot lie below the root.
+    #[napi(catch_unwind)]
+    pub fn relative(&self, path: &[u8]) -> Result<Option<Buffer>> {
+        let root = self.current()?;
+        Ok(root.relative(path).map(|path| path.to_vec().into()))
     }
 
     /// Judges the header alone, on a thread of its own.

@@ -51,6 +51,8 @@ pub struct Refusal {
     pub actual: Option<String>,
     pub sha256: Option<String>,
     pub facts: Option<Facts>,
+    /// Which part of a split model, from 1.
+    pub part: Option<u32>,
 }
 
 /// Which file it was.
@@ -85,6 +87,7 @@ impl From<verify::Refusal> for Refusal {
             actual: refusal.actual,
             sha256: refusal.sha256.map(|digest| digest.to_string()),
             facts: refusal.facts.as_ref().map(Facts::from),
+            part: refusal.part,
         }
     }
 }

@@ -3,7 +3,8 @@
 //! The ways: `ref` is the yardstick, one thread that reads 1 MiB and hashes it, over and over; `buffered` is the same
 //! through the standard library's `BufReader` as it comes, which reads 8 KiB; `flat` is the pass
 //! with the SHA-256 alone, `both` the one with the tiles beside it; `recorded` loads with a record in the folder
-//! RECORDS, which the first call makes. The file's folder is the root. A refusal is an answer too, with its code and
+//! RECORDS, which the first call makes. `set` loads all parts of the split model whose first one FILE is; `ref` reads
+//! them one after another. The file's folder is the root. A refusal is an answer too, with its code and
 //! the exit status 1.
 
 use digest::{MacKey, Sha256, Sha256Digest, blake3_implementation, sha256_implementation};
@@ -13,9 +14,12 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use verify::{Ask, Control, Guarding, ProvenBy, Proving, Records, Root};
+use verify::{
+    Ask, Control, Guarding, ProvenBy, Proving, Records, Root, SetAsk, SplitName, load_set,
+    set_digest,
+};
 
-const USAGE: &str = "usage: pass ref|buffered|flat|both|recorded FILE [RECORDS]";
+const USAGE: &str = "usage: pass ref|buffered|flat|both|set|recorded FILE [RECORDS]";
 
 /// What was computed, and by what.
 struct Answer {
@@ -28,10 +32,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let mut words = std::env::args_os().skip(1);
     let way = words.next().ok_or(USAGE)?.to_string_lossy().into_owned();
     let file = PathBuf::from(words.next().ok_or(USAGE)?).canonicalize()?;
-    let size = file.metadata()?.len();
+    let files = files(&file);
+    let sizes = files.iter().map(|file| Ok(file.metadata()?.len()));
+    let size = sizes.sum::<std::io::Result<u64>>()?;
     let proving = match (way.as_str(), words.next()) {
         ("ref" | "buffered", None) => None,
-        ("flat", None) => Some(Proving {
+        ("flat" | "set", None) => Some(Proving {
             tiles: false,
             ..Proving::default()
         }),
@@ -42,8 +48,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let expected = proving.as_ref().and_then(|it| known(it.records.as_ref()?));
     let started = Instant::now();
     let answer = match proving {
-        None if way == "buffered" => reference(BufReader::new(File::open(&file)?), 8 << 10)?,
-        None => reference(File::open(&file)?, 1 << 20)?,
+        None if way == "buffered" => reference(&files, 8 << 10)?,
+        None => reference(&files, 1 << 20)?,
+        Some(proving) if way == "set" => load_parts(&file, proving)?,
         Some(proving) => load(&file, expected, proving)?,
     };
     print(&answer, size, started.elapsed().as_secs_f64());
@@ -69,21 +76,70 @@ fn known(records: &Records) -> Option<Sha256Digest> {
     Sha256Digest::from_hex(name.strip_suffix(".record")?).ok()
 }
 
-fn reference(mut file: impl Read, piece_bytes: usize) -> Result<Answer, Box<dyn Error>> {
-    let mut buffer = vec![0; piece_bytes];
-    let mut sha256 = Sha256::new();
-    loop {
-        let count = file.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        sha256.update(buffer.get(..count).unwrap_or_default());
+/// The file, or all parts of the set whose first one it is.
+fn files(file: &Path) -> Vec<PathBuf> {
+    match SplitName::of(file.as_os_str().as_encoded_bytes()) {
+        None => vec![file.to_owned()],
+        Some(name) => (0..name.count())
+            .map(|place| {
+                String::from_utf8_lossy(&name.part(place))
+                    .into_owned()
+                    .into()
+            })
+            .collect(),
     }
-    let digest = sha256.finalize().to_string();
+}
+
+/// Reads pieces of that size, by the standard library's own reader where they are as small as its buffer.
+fn reference(files: &[PathBuf], piece_bytes: usize) -> Result<Answer, Box<dyn Error>> {
+    let mut buffer = vec![0; piece_bytes];
+    let mut digests = Vec::with_capacity(files.len());
+    for file in files {
+        let file = File::open(file)?;
+        let mut file: Box<dyn Read> = if piece_bytes > 8 << 10 {
+            Box::new(file)
+        } else {
+            Box::new(BufReader::new(file))
+        };
+        let mut sha256 = Sha256::new();
+        loop {
+            let count = file.read(&mut buffer)?;
+            if count == 0 {
+                break;
+            }
+            sha256.update(buffer.get(..count).unwrap_or_default());
+        }
+        digests.push(sha256.finalize());
+    }
+    let digest = match *digests.as_slice() {
+        [only] => only,
+        _ => set_digest(digests),
+    };
     Ok(Answer {
         ok: true,
-        digest,
+        digest: digest.to_string(),
         by: "sha256",
+    })
+}
+
+fn load_parts(file: &Path, proving: Proving) -> Result<Answer, Box<dyn Error>> {
+    let root = Root::open(file.parent().ok_or("the file lies in no folder")?)?;
+    let ask = SetAsk {
+        whole: ask(file, None, proving),
+        parts: Vec::new(),
+        links_in: &std::env::temp_dir(),
+    };
+    Ok(match load_set(&root, &ask, &Control::new()) {
+        Ok(set) => Answer {
+            ok: true,
+            digest: set.sha256().to_string(),
+            by: "sha256",
+        },
+        Err(refusal) => Answer {
+            ok: false,
+            digest: String::new(),
+            by: refusal.code.as_str(),
+        },
     })
 }
 
@@ -93,14 +149,7 @@ fn load(
     proving: Proving,
 ) -> Result<Answer, Box<dyn Error>> {
     let root = Root::open(file.parent().ok_or("the file lies in no folder")?)?;
-    let ask = Ask {
-        path: file.as_os_str().as_encoded_bytes().to_vec(),
-        expected,
-        bytes_max: u64::MAX,
-        policy: gguf::Policy::default(),
-        proving,
-        guarding: Guarding::default(),
-    };
+    let ask = ask(file, expected, proving);
     Ok(match verify::load(&root, &ask, &Control::new()) {
         Ok(verified) => Answer {
             ok: true,
@@ -116,6 +165,17 @@ fn load(
             by: refusal.code.as_str(),
         },
     })
+}
+
+fn ask(file: &Path, expected: Option<Sha256Digest>, proving: Proving) -> Ask {
+    Ask {
+        path: file.as_os_str().as_encoded_bytes().to_vec(),
+        expected,
+        bytes_max: u64::MAX,
+        policy: gguf::Policy::default(),
+        proving,
+        guarding: Guarding::default(),
+    }
 }
 
 #[allow(clippy::cast_precision_loss, reason = "a figure for people")]

@@ -63,6 +63,11 @@ impl Root {
         self.resolver
     }
 
+    /// The path relative to the root, if its text allows for one: where it leads is another question.
+    pub fn relative<'path>(&self, path: &'path [u8]) -> Option<&'path [u8]> {
+        self.inside(path).ok()
+    }
+
     /// Opens the regular file that `path` names, relative or absolute.
     pub(crate) fn open_file(&self, path: &[u8]) -> Result<(File, FileFacts), Refusal> {
         let inside = self.inside(path)?;

@@ -12,6 +12,8 @@ struct Shared {
     cancelled: AtomicBool,
     bytes_done: AtomicU64,
     bytes_total: AtomicU64,
+    /// Several files are one load: each of them starts where the one before it ended.
+    is_set: AtomicBool,
     sleepers: Mutex<Vec<Weak<dyn Wake>>>,
 }
 
@@ -58,8 +60,17 @@ impl Control {
     }
 
     pub(crate) fn start(&self, bytes_total: u64) {
+        if self.0.is_set.load(Ordering::Relaxed) {
+            return;
+        }
         self.0.bytes_done.store(0, Ordering::Relaxed);
         self.0.bytes_total.store(bytes_total, Ordering::Relaxed);
+    }
+
+    /// Starts a load of several files, of so many bytes together.
+    pub(crate) fn start_set(&self, bytes_total: u64) {
+        self.start(bytes_total);
+        self.0.is_set.store(true, Ordering::Relaxed);
     }
 
     pub(crate) fn advance(&self, bytes: usize) {

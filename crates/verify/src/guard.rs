@@ -8,7 +8,7 @@ mod watch;
 use crate::pass::Consumer;
 use crate::{Code, Refusal};
 pub(crate) use lease::Lease;
-use sealing::Sealing;
+pub(crate) use sealing::Sealing;
 use std::fs::File;
 use std::sync::Arc;
 use verity::VerityDigest;
@@ -128,7 +128,13 @@ pub(crate) struct Setting {
 
 impl Setting {
     /// To be called before the first byte is read: a lease that is taken later proves nothing.
-    pub(crate) fn begin(file: &Arc<File>, size: u64, asked: Guarding) -> Result<Self, Refusal> {
+    /// `room` is what must fit in memory if this is to: the file, and those that are guarded with it.
+    pub(crate) fn begin(
+        file: &Arc<File>,
+        size: u64,
+        room: u64,
+        asked: Guarding,
+    ) -> Result<Self, Refusal> {
         let mut shortfalls = Vec::new();
         let mut noted = |reason: String| shortfalls.push(reason);
         // That most files have none is no news to who did not name it.
@@ -142,7 +148,14 @@ impl Setting {
         let verity = tried(asked, Guard::FsVerity, measure, &mut noted_if_named);
         let needs_more = verity.is_none();
         let sealing = needs_more
-            .then(|| tried(asked, Guard::Sealed, || Sealing::start(size), &mut noted))
+            .then(|| {
+                tried(
+                    asked,
+                    Guard::Sealed,
+                    || Sealing::start(size, room),
+                    &mut noted,
+                )
+            })
             .flatten();
         let demanded = asked.least == Guard::Leased;
         let lease = needs_more
@@ -177,6 +190,15 @@ impl Setting {
     /// Whoever has to see the blocks for the guard's sake.
     pub(crate) fn consumer(&mut self) -> Option<&mut dyn Consumer> {
         self.sealing.as_mut().map(|sealing| sealing as _)
+    }
+
+    /// The copy that is to be filled, for whoever takes the blocks elsewhere; to be given back.
+    pub(crate) fn lend_sealing(&mut self) -> Option<Sealing> {
+        self.sealing.take()
+    }
+
+    pub(crate) fn take_back(&mut self, sealing: Option<Sealing>) {
+        self.sealing = sealing;
     }
 
     /// To be called after the last byte was read and judged: the guard, and the file that is guarded.

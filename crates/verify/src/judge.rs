@@ -98,14 +98,31 @@ pub enum ProvenBy {
 }
 
 impl Hashed {
+    /// Bytes that were hashed and scanned elsewhere.
+    pub(crate) fn of(
+        sha256: Sha256Digest,
+        scanner: Scanner,
+        expected: Option<Sha256Digest>,
+    ) -> Self {
+        Self {
+            sha256,
+            scanner,
+            expected,
+        }
+    }
+
+    /// The digest alone.
+    pub(crate) fn judge_digest(&self) -> Result<(), Refusal> {
+        match self.expected {
+            Some(expected) if expected != self.sha256 => Err(mismatch(expected, self.sha256)),
+            _ => Ok(()),
+        }
+    }
+
     /// The digest is judged before the format: of bytes that nobody promised, the format says little.
     pub(crate) fn verdict(self) -> Result<Proof, Refusal> {
+        self.judge_digest()?;
         let sha256 = self.sha256;
-        if let Some(expected) = self.expected
-            && expected != sha256
-        {
-            return Err(mismatch(expected, sha256));
-        }
         Ok(Proof {
             sha256,
             header: HeaderJudge(self.scanner).verdict(sha256)?,
@@ -116,7 +133,7 @@ impl Hashed {
     }
 }
 
-fn mismatch(expected: Sha256Digest, actual: Sha256Digest) -> Refusal {
+pub(crate) fn mismatch(expected: Sha256Digest, actual: Sha256Digest) -> Refusal {
     Refusal {
         expected: Some(expected.to_string()),
         actual: Some(actual.to_string()),

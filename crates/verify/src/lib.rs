@@ -34,6 +34,8 @@
     reason = "a refusal is built once a load and is what the caller came for; a box would only hide its fields"
 )]
 
+mod abreast;
+mod beside;
 mod block;
 mod bytes;
 mod checked;
@@ -45,6 +47,8 @@ mod facts;
 mod guard;
 mod inspect;
 mod judge;
+mod late;
+mod links;
 mod load;
 mod merkling;
 mod pass;
@@ -55,10 +59,13 @@ mod reader;
 mod records;
 mod refusal;
 mod ring;
+mod set;
+mod split_name;
 mod sys;
 mod tiles;
 mod window;
 
+pub use beside::{read_small, real_path};
 pub use block::Block;
 pub use bytes::{BytesPass, VerifiedBytes};
 pub use code::Code;
@@ -68,9 +75,12 @@ pub use facts::FileFacts;
 pub use guard::{Guard, Guarding};
 pub use inspect::{Inspected, inspect};
 pub use judge::ProvenBy;
+pub use links::Links;
 pub use load::{Ask, Proving, THREADS_MAX, Verified, load, load_into};
 pub use pass::Consumer;
 pub use protect::{Protected, protect};
 pub use records::{Ignored, Reason, Records, RecordsReport};
 pub use refusal::Refusal;
+pub use set::{PARTS_MAX, SetAsk, VerifiedSet, load_set, set_digest};
+pub use split_name::SplitName;
 pub use tiles::Tiles;

@@ -7,13 +7,14 @@ use crate::pass::{Consumer, TUNING};
 use crate::prove::{prove, small_enough};
 use crate::reader::Source;
 use crate::records::{Records, RecordsReport};
-use crate::{Control, FileFacts, Guard, Guarding, Refusal, Root, Tiles, platform, window};
+use crate::set::judge_lone;
+use crate::{Control, FileFacts, Guard, Guarding, Refusal, Root, Tiles, late, platform, window};
 use digest::{Sha256Digest, sha256_implementation};
 use gguf::{Header, Policy};
 use std::fs::File;
 use std::num::NonZero;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 /// What is asked for.
@@ -81,11 +82,32 @@ pub struct Verified {
     file: Arc<File>,
     facts: FileFacts,
     proof: Proof,
+    /// Tile values that were first needed after the verdict.
+    late_tiles: Mutex<Option<Tiles>>,
     digest_expected: bool,
     seconds: f64,
 }
 
 impl Verified {
+    pub(crate) fn of(
+        proof: Proof,
+        hold: Hold,
+        file: Arc<File>,
+        facts: FileFacts,
+        digest_expected: bool,
+        seconds: f64,
+    ) -> Self {
+        Self {
+            hold,
+            file,
+            facts,
+            proof,
+            late_tiles: Mutex::default(),
+            digest_expected,
+            seconds,
+        }
+    }
+
     /// The file's facts when it was opened, which were the same when it had been read.
     pub fn facts(&self) -> &FileFacts {
         &self.facts
@@ -113,10 +135,16 @@ impl Verified {
 
     /// Copies these bytes out of the file, every tile checked on its way against the value that was verified:
     /// whatever became of the file, the copy is of the bytes that were judged, or [`ChangedAfterCheck`](crate::Code::ChangedAfterCheck).
-    /// For a model whose tile values were not asked for it is a refusal.
+    /// Where tile values were not asked for, the first copy waits for them: the whole file is read and proven anew.
     pub fn read(&self, range: Range<u64>, control: &Control) -> Result<Vec<u8>, Refusal> {
         guarded(|| {
-            let tiles = self.tiles().ok_or_else(Refusal::internal)?;
+            let late;
+            let tiles = if let Some(tiles) = self.tiles() {
+                tiles
+            } else {
+                late = late::tiles(&self.late_tiles, &self.file, self.sha256(), control)?;
+                &late
+            };
             window::read(&*self.file, tiles, range, control)
         })
         .map_err(|refusal| refusal.with_facts(self.facts))
@@ -189,14 +217,9 @@ pub fn load_into(
         let file = Arc::new(file);
         let (proof, hold, file) = guard_and_prove(file, &facts, ask, control, consumers)
             .map_err(|refusal| refusal.with_facts(facts))?;
-        Ok(Verified {
-            proof,
-            hold,
-            file,
-            facts,
-            digest_expected: ask.expected.is_some(),
-            seconds: started.elapsed().as_secs_f64(),
-        })
+        let expected = ask.expected.is_some();
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(Verified::of(proof, hold, file, facts, expected, seconds))
     })
 }
 
@@ -209,12 +232,13 @@ fn guard_and_prove(
 ) -> Result<(Proof, Hold, Arc<File>), Refusal> {
     // Before the guard, which may be a copy in memory.
     small_enough(facts, ask)?;
-    let mut setting = Setting::begin(&file, facts.size, ask.guarding)?;
+    let mut setting = Setting::begin(&file, facts.size, facts.size, ask.guarding)?;
     let mut everyone: Vec<&mut dyn Consumer> = Vec::with_capacity(consumers.len() + 1);
     everyone.extend(setting.consumer());
     everyone.extend(consumers.iter_mut().map(|consumer| &mut **consumer as _));
     let proof = prove(&file, facts, ask, TUNING, control, &mut everyone)?;
     let sha256 = proof.sha256;
+    judge_lone(&proof.header, &ask.path, ask.policy).map_err(|it| it.with_sha256(sha256))?;
     let ended = setting.finish(file);
     let (hold, file) = ended.map_err(|refusal| refusal.with_sha256(sha256))?;
     if hold.guard() == Guard::Sealed {

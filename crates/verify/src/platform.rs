@@ -67,14 +67,20 @@ pub(crate) struct Fault {
 mod linux {
     use super::{Fault, Trouble, VerityTrouble};
     use crate::FileFacts;
-    use rustix::fs::{self, Advice, MemfdFlags, Mode, OFlags, ResolveFlags, SealFlags};
+    use rustix::fs::{
+        self, Advice, AtFlags, Dir, FileType, FlockOperation, MemfdFlags, Mode, OFlags,
+        ResolveFlags, SealFlags,
+    };
     use rustix::io::Errno;
-    use rustix::process::{Resource, getrlimit};
+    use rustix::process::{Resource, geteuid, getrlimit};
+    use std::ffi::OsStr;
     use std::fs::{File, Metadata};
+    use std::hash::{BuildHasher, RandomState};
     use std::io;
-    use std::os::fd::AsRawFd;
+    use std::os::fd::{AsFd, AsRawFd};
+    use std::os::unix::ffi::OsStrExt;
     use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     /// The kernel's `PATH_MAX`, which counts the closing NUL byte.
     pub(crate) const PATH_BYTES_MAX: usize = 4095;
@@ -406,6 +412,112 @@ mod linux {
         Some(most.saturating_sub(used.saturating_sub(cache)))
     }
 
+    /// A folder of this process alone, locked for as long as it is held: who finds one that is not locked
+    /// knows that its maker is gone.
+    #[derive(Debug)]
+    pub(crate) struct PrivateFolder {
+        folder: File,
+        path: PathBuf,
+    }
+
+    impl PrivateFolder {
+        /// Makes the folder and locks it. Somebody who sweeps may get hold of it in between, and then it is not ours.
+        pub(crate) fn create(path: PathBuf) -> Result<Self, i32> {
+            fs::mkdir(&path, Mode::RWXU).map_err(Errno::raw_os_error)?;
+            let locked = Self::locked(path)?.ok_or(Errno::BUSY.raw_os_error())?;
+            let names = fs::fstat(&locked.folder).map_err(Errno::raw_os_error)?;
+            if names.st_nlink == 0 {
+                return Err(Errno::NOENT.raw_os_error());
+            }
+            Ok(locked)
+        }
+
+        /// The folder of a process that is gone; none where it is still held, or somebody else's.
+        pub(crate) fn abandoned(path: PathBuf) -> Option<Self> {
+            let found = Self::locked(path).ok().flatten()?;
+            let owner = fs::fstat(&found.folder).ok()?.st_uid;
+            (owner == geteuid().as_raw()).then_some(found)
+        }
+
+        fn locked(path: PathBuf) -> Result<Option<Self>, i32> {
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let opened = fs::open(&path, flags, Mode::empty()).map_err(Errno::raw_os_error)?;
+            match fs::flock(&opened, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => Ok(Some(Self {
+                    folder: opened.into(),
+                    path,
+                })),
+                Err(Errno::WOULDBLOCK) => Ok(None),
+                Err(errno) => Err(errno.raw_os_error()),
+            }
+        }
+
+        pub(crate) fn path(&self) -> &Path {
+            &self.path
+        }
+
+        /// A link of that name to an open file of this process.
+        pub(crate) fn link(&self, file: &impl AsFd, name: &[u8]) -> Result<(), i32> {
+            let target = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
+            fs::symlinkat(target, &self.folder, name).map_err(Errno::raw_os_error)
+        }
+
+        /// What fails here leaves an empty name behind, which a later sweep removes.
+        pub(crate) fn remove(&self, names: &[Vec<u8>]) {
+            for name in names {
+                let _: Result<(), Errno> =
+                    fs::unlinkat(&self.folder, name.as_slice(), AtFlags::empty());
+            }
+            let _: Result<(), Errno> = fs::rmdir(&self.path);
+        }
+
+        /// Removes the links of a folder whose maker is gone, and nothing else.
+        pub(crate) fn remove_all(&self) {
+            let names = Dir::read_from(&self.folder).into_iter().flatten().flatten();
+            let links = names.filter(|entry| entry.file_type() == FileType::Symlink);
+            let names: Vec<_> = links
+                .map(|entry| entry.file_name().to_bytes().to_vec())
+                .collect();
+            self.remove(&names);
+        }
+    }
+
+    /// The folder without links on its way, if nobody but root and this user can put another in its place.
+    pub(crate) fn trusted_folder(path: &Path) -> Result<PathBuf, String> {
+        let real =
+            std::fs::canonicalize(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        for folder in real.ancestors() {
+            let found = std::fs::metadata(folder)
+                .map_err(|error| format!("{}: {error}", folder.display()))?;
+            let (mode, owner) = (found.mode(), found.uid());
+            let sticky = mode & 0o1000 != 0;
+            let known = owner == 0 || owner == geteuid().as_raw();
+            if !known || (mode & 0o022 != 0 && !sticky) {
+                return Err(format!("{} can be changed by others", folder.display()));
+            }
+        }
+        Ok(real)
+    }
+
+    /// The path of an open file, as procfs tells it.
+    pub(crate) fn real_path(file: &File) -> Result<Vec<u8>, i32> {
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let path = fs::readlink(path, Vec::new()).map_err(Errno::raw_os_error)?;
+        Ok(path.into_bytes())
+    }
+
+    /// The last part of a path.
+    pub(crate) fn file_name(path: &[u8]) -> &OsStr {
+        Path::new(OsStr::from_bytes(path))
+            .file_name()
+            .unwrap_or_default()
+    }
+
+    /// A number that no other call is likely to have got.
+    pub(crate) fn unlikely_number() -> u64 {
+        RandomState::new().hash_one(std::time::SystemTime::now())
+    }
+
     pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
         file.read_at(buffer, offset)
     }
@@ -473,9 +585,10 @@ mod unsupported {
 
     use super::{Fault, Trouble, VerityTrouble};
     use crate::FileFacts;
+    use std::ffi::OsStr;
     use std::fs::{File, Metadata};
     use std::io;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     pub(crate) const PATH_BYTES_MAX: usize = 0;
 
@@ -623,5 +736,46 @@ mod unsupported {
 
     pub(crate) fn memory_room() -> Result<u64, i32> {
         Err(0)
+    }
+
+    #[derive(Debug)]
+    pub(crate) struct PrivateFolder;
+
+    impl PrivateFolder {
+        pub(crate) fn create(_: PathBuf) -> Result<Self, i32> {
+            Err(0)
+        }
+
+        pub(crate) fn abandoned(_: PathBuf) -> Option<Self> {
+            None
+        }
+
+        pub(crate) fn path(&self) -> &Path {
+            Path::new("")
+        }
+
+        pub(crate) fn link<T>(&self, _: &T, _: &[u8]) -> Result<(), i32> {
+            Err(0)
+        }
+
+        pub(crate) fn remove(&self, _: &[Vec<u8>]) {}
+
+        pub(crate) fn remove_all(&self) {}
+    }
+
+    pub(crate) fn trusted_folder(_: &Path) -> Result<PathBuf, String> {
+        Err("this platform is not supported".to_owned())
+    }
+
+    pub(crate) fn real_path(_: &File) -> Result<Vec<u8>, i32> {
+        Err(0)
+    }
+
+    pub(crate) fn file_name(_: &[u8]) -> &OsStr {
+        OsStr::new("")
+    }
+
+    pub(crate) fn unlikely_number() -> u64 {
+        0
     }
 }

@@ -43,7 +43,7 @@ pub(crate) fn prove<S: Source>(
 }
 
 /// The record of the expected digest, where it may be used and is believed.
-fn recorded(
+pub(crate) fn recorded(
     facts: &FileFacts,
     ask: &Ask,
     report: &mut RecordsReport,
@@ -63,7 +63,7 @@ fn recorded(
 }
 
 /// Records a proof by SHA-256, unless a record is there that says the same.
-fn remember(proof: &Proof, ask: &Ask, report: &mut RecordsReport) {
+pub(crate) fn remember(proof: &Proof, ask: &Ask, report: &mut RecordsReport) {
     let (Some(records), Some(tiles)) = (&ask.proving.records, &proof.tiles) else {
         return;
     };
@@ -114,7 +114,7 @@ fn by_sha256<S: Source>(
 
 /// Checks every tile on the threads that read them, and parses the same bytes. A record that is believed
 /// decides: what differs from it does not have the digest, and no second opinion is asked for.
-fn by_tiles<S: Source>(
+pub(crate) fn by_tiles<S: Source>(
     source: &Arc<S>,
     facts: &FileFacts,
     ask: &Ask,
@@ -174,18 +174,18 @@ fn other_size(expected: Sha256Digest, recorded: u64, size: u64) -> Refusal {
 
 pub(crate) fn small_enough(facts: &FileFacts, ask: &Ask) -> Result<(), Refusal> {
     if facts.size > ask.bytes_max {
-        return Err(too_large(facts.size, ask.bytes_max));
+        return Err(too_large("the file has", facts.size, ask.bytes_max));
     }
     Ok(())
 }
 
-fn too_large(size: u64, bytes_max: u64) -> Refusal {
+pub(crate) fn too_large(what: &str, size: u64, bytes_max: u64) -> Refusal {
     Refusal {
         expected: Some(bytes_max.to_string()),
         actual: Some(size.to_string()),
         ..Refusal::new(
             Code::TooLarge,
-            format!("the file has {size} bytes, more than the {bytes_max} that are allowed"),
+            format!("{what} {size} bytes, more than the {bytes_max} that are allowed"),
         )
     }
 }

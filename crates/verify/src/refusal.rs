@@ -28,6 +28,8 @@ pub struct Refusal {
     pub retriable: bool,
     /// The operating system's error number.
     pub errno: Option<i32>,
+    /// Which part of a split model it is about, from 1 as in the parts' names.
+    pub part: Option<u32>,
     /// What became of the record of an earlier verification.
     pub records: RecordsReport,
 }
@@ -45,6 +47,7 @@ impl Refusal {
             facts: None,
             retriable: matches!(code, Code::ChangedWhileRead | Code::Aborted),
             errno: None,
+            part: None,
             records: RecordsReport::default(),
         }
     }

@@ -74,11 +74,16 @@ impl Tiler {
     /// For a file of so many bytes that comes in blocks of so many.
     pub(crate) fn start(bytes_total: u64, block_bytes: usize) -> Self {
         if bytes_total <= block_bytes as u64 {
-            return Self::Here(Making::of(bytes_total));
+            return Self::here(bytes_total);
         }
         Self::start_by(bytes_total, |work| {
             Builder::new().name("model-tiles".to_owned()).spawn(work)
         })
+    }
+
+    /// On the thread that shows the blocks, whatever the size.
+    pub(crate) fn here(bytes_total: u64) -> Self {
+        Self::Here(Making::of(bytes_total))
     }
 
     fn start_by(

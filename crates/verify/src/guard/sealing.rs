@@ -17,12 +17,12 @@ pub(crate) struct Sealing {
 }
 
 impl Sealing {
-    /// For a file of so many bytes, or why memory cannot hold it.
-    pub(crate) fn start(size: u64) -> Result<Self, String> {
+    /// For a file of so many bytes, or why memory cannot hold it and what is copied with it: `needed` bytes in all.
+    pub(crate) fn start(size: u64, needed: u64) -> Result<Self, String> {
         let room = platform::memory_room().map_err(|errno| failed("looking for room", errno))?;
-        if size.saturating_add(MEMORY_SPARED_BYTES) > room {
+        if needed.saturating_add(MEMORY_SPARED_BYTES) > room {
             return Err(format!(
-                "a sealed copy needs {size} bytes of memory, and of the {room} that are free \
+                "a sealed copy needs {needed} bytes of memory, and of the {room} that are free \
                  {MEMORY_SPARED_BYTES} are left to others"
             ));
         }
