@@ -33,6 +33,11 @@ pub trait Gpu: Send + Sync {
     /// The kernels that it runs.
     fn kernel(&self) -> &KernelFacts;
 
+    /// Seconds that the driver took to compile and load the kernels, where it was measured.
+    fn load_seconds(&self) -> Option<f64> {
+        None
+    }
+
     /// The driver's counters, now.
     fn usage(&self) -> Result<Usage, VramError>;
 
@@ -92,23 +97,7 @@ pub trait Memory: Send {
         key: Option<[u8; 32]>,
         slice: u64,
     ) -> Result<Blake3Digest, VramError> {
-        let mut values = Vec::new();
-        while (values.len() as u64) < tiling.tiles() {
-            let first = values.len() as u64;
-            let tiles = slice.clamp(1, tiling.tiles() - first);
-            let job = HashJob {
-                tiling,
-                first,
-                tiles,
-                key,
-            };
-            values.extend(self.hash(&job)?.values);
-        }
-        let root = match &key {
-            Some(key) => tiling.keyed_root(&values, key),
-            None => tiling.root(&values),
-        };
-        root.map_err(|error| VramError::new(Code::Internal, error.to_string()))
+        root_by_slices(self, tiling, key, slice)
     }
 
     /// What the driver says of this memory now.
@@ -117,9 +106,46 @@ pub trait Memory: Send {
     /// Measures every page. `seed` chooses where in the pages. Nothing where pages cannot be timed.
     fn latency(&mut self, seed: u32) -> Result<Option<PageCycles>, VramError>;
 
+    /// Copies the first half of the memory over the second, before anything lies there that counts: how
+    /// many seconds the device took. Nothing where it cannot be measured.
+    fn copy_half(&mut self) -> Result<Option<f64>, VramError> {
+        Ok(None)
+    }
+
     /// Clears the bytes and gives the memory back: returns how many bytes became free. Foreign
     /// memory stays as it is.
     fn release(self: Box<Self>) -> Result<u64, VramError>;
+}
+
+/// The digest of a message whose tiles the device hashes and whose upper levels are computed here.
+pub(crate) fn root_by_slices<M: Memory + ?Sized>(
+    memory: &mut M,
+    tiling: Tiling,
+    key: Option<[u8; 32]>,
+    slice: u64,
+) -> Result<Blake3Digest, VramError> {
+    let mut values = Vec::new();
+    while (values.len() as u64) < tiling.tiles() {
+        let first = values.len() as u64;
+        let tiles = slice.clamp(1, tiling.tiles() - first);
+        let job = HashJob {
+            tiling,
+            first,
+            tiles,
+            key,
+        };
+        let run = memory.hash(&job)?;
+        if run.values.is_empty() {
+            let message = "the device gave no values";
+            return Err(VramError::new(Code::Internal, message));
+        }
+        values.extend(run.values);
+    }
+    let root = match &key {
+        Some(key) => tiling.keyed_root(&values, key),
+        None => tiling.root(&values),
+    };
+    root.map_err(|error| VramError::new(Code::Internal, error.to_string()))
 }
 
 /// A run of tiles to be hashed. Tile `first` starts at byte `first * 256 KiB` of the memory.

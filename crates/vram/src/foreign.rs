@@ -4,7 +4,7 @@
 //! and, by its pages' latency, that they answer like it. It does not prove that the engine uses this copy,
 //! nor anything of tensors that nobody names: those are listed.
 
-use crate::comparison::SLICE_TILES;
+use crate::comparison::slice_tiles;
 use crate::shard::{Watch, unix_ms};
 use crate::timing::{self, as_f64};
 use crate::verdict::{Baseline, Seen, judge};
@@ -143,7 +143,7 @@ fn one(
     let placement = memory.placement()?;
     let latency = latency_of(&mut *memory, scale)?;
     let before = watch.clock.now();
-    let actual = memory.root(Tiling::of(range.bytes), None, SLICE_TILES)?;
+    let actual = memory.root(Tiling::of(range.bytes), None, slice_tiles(gpu.device()))?;
     let took = watch.clock.now().saturating_sub(before).as_secs_f64();
     let content = Content {
         bytes_total: range.bytes,

@@ -26,6 +26,7 @@ mod evidence;
 mod foreign;
 mod handle;
 mod latency;
+mod measuring;
 mod nvml;
 mod policy;
 mod record;
@@ -56,6 +57,7 @@ pub use evidence::{
 };
 pub use foreign::{ForeignEvidence, ForeignRange, RangeEvidence};
 pub use handle::Handle;
+pub use measuring::Measured;
 pub use policy::Policy;
 pub use record::{SEAL_RECORD_VERSION, SealKey, SealRecord, SealedRange};
 pub use scrub::{Scrub, ScrubStep};

@@ -1,6 +1,6 @@
 //! The scrub: every tile again and again, in steps, at a small part of the device's time.
 
-use crate::comparison::{Compared, Comparison, SLICE_TILES};
+use crate::comparison::{Compared, Comparison, slice_tiles};
 use crate::shard::{Shard, Watch};
 use crate::{Clock, Code, Content, Evidence, VramError};
 use std::sync::Arc;
@@ -118,7 +118,7 @@ impl Scrub {
         add(&mut self.found, comparison.finish().0);
         let took = watch.clock.now().saturating_sub(before);
         if took < budget / SHORT {
-            self.slice_tiles = (self.slice_tiles * 2).min(SLICE_TILES);
+            self.slice_tiles = (self.slice_tiles * 2).min(slice_tiles(self.shard.gpu.device()));
         } else if took > budget / LONG {
             self.slice_tiles = (self.slice_tiles / 2).max(1);
         }

@@ -1,6 +1,6 @@
 //! A sealed shard: the memory, and what it was when it was sealed.
 
-use crate::comparison::{Compared, Comparison, Expected, SLICE_TILES};
+use crate::comparison::{Compared, Comparison, Expected, slice_tiles};
 use crate::tensors::TensorMap;
 use crate::verdict::{Baseline, Seen, judge};
 use crate::{
@@ -130,12 +130,11 @@ impl Shard {
     }
 
     fn content(&self, level: &Level, watch: Watch<'_>) -> Result<Found, VramError> {
+        let slice = slice_tiles(self.gpu.device());
         let runs = match level {
             Level::Quick => Vec::new(),
-            Level::Sample(fraction) => {
-                sampling::runs(self.expected().tiling, *fraction, SLICE_TILES)?
-            }
-            Level::Full | Level::Challenge(_) => sampling::all(self.expected().tiling, SLICE_TILES),
+            Level::Sample(fraction) => sampling::runs(self.expected().tiling, *fraction, slice)?,
+            Level::Full | Level::Challenge(_) => sampling::all(self.expected().tiling, slice),
         };
         let tries_max = self.facts.policy.tries_max.max(1);
         let mut best: Option<Found> = None;
@@ -261,9 +260,8 @@ impl Shard {
         watch: Watch<'_>,
     ) -> Result<[u8; 32], VramError> {
         let tiling = self.facts.tiles.tiling();
-        let root = self.with_memory(watch, |memory| {
-            memory.root(tiling, Some(*nonce), SLICE_TILES)
-        });
+        let slice = slice_tiles(self.gpu.device());
+        let root = self.with_memory(watch, |memory| memory.root(tiling, Some(*nonce), slice));
         root.map(|root| *root.as_bytes())
             .map_err(|error| error.on(self.gpu.device().uuid))
     }

@@ -6,8 +6,8 @@ use crate::shard::{Shard, Watch, disposed};
 use crate::slots::Slots;
 use crate::{
     Backend, BackendKind, Clock, Code, Cuda, Device, DeviceUuid, Evidence, ForeignEvidence,
-    ForeignRange, Gpu, Handle, Level, Monotonic, Policy, SealKey, SealRecord, TensorDigests, Usage,
-    Verdict, VramError, foreign,
+    ForeignRange, Gpu, Handle, Level, Measured, Monotonic, Policy, SealKey, SealRecord,
+    TensorDigests, Usage, Verdict, VramError, foreign, measuring,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -108,6 +108,20 @@ impl Vault {
         backend: Option<BackendKind>,
     ) -> Result<Usage, VramError> {
         self.gpu(device, backend)?.usage()
+    }
+
+    /// How fast the device hashes so many bytes of its own memory, beside how fast it copies them. The
+    /// memory is made for it and freed after it.
+    pub fn measure(
+        &self,
+        device: DeviceUuid,
+        backend: Option<BackendKind>,
+        bytes: u64,
+        control: &Control,
+    ) -> Result<Measured, VramError> {
+        let gpu = self.gpu(device, backend)?;
+        let measured = measuring::measure(&*gpu, bytes, self.watch(control));
+        measured.map_err(|error| error.on(device))
     }
 
     /// Makes room for a file of so many bytes, and refuses a device that the policy does not admit.

@@ -201,6 +201,28 @@ fn a_device_that_is_busy_for_a_moment_is_measured_again() {
 }
 
 #[test]
+fn a_full_device_can_still_be_checked_and_measured_only_with_room() {
+    on_a_sealed_model(
+        "a_full_device_can_still_be_checked_and_measured_only_with_room",
+        |double, vault, handle, _| {
+            let device = vault.devices().devices[0].uuid;
+            let control = Control::new();
+            let measured = vault.measure(device, None, 4 << 20, &control).unwrap();
+            // 1.5 TB/s by the double's clock, but for the launch.
+            assert!((0.5e12..1.5e12).contains(&measured.hash_bytes_per_second));
+            assert!((0.5e12..1.5e12).contains(&measured.copy_bytes_per_second.unwrap()));
+            assert!(measured.load_seconds.unwrap() > 0.0);
+            double.fails("oom=1");
+            assert_eq!(look(vault, handle, &Level::Full).verdict, Verdict::Resident);
+            let book = vault.book(handle, 1, &control).unwrap();
+            assert_eq!(book.len(), 1);
+            let error = vault.measure(device, None, 4 << 20, &control).unwrap_err();
+            assert_eq!(error.code, Code::AllocationFailed);
+        },
+    );
+}
+
+#[test]
 fn memory_errors_call_for_a_full_check() {
     on_a_sealed_model(
         "memory_errors_call_for_a_full_check",

@@ -25,7 +25,9 @@ fn a_device_is_described_and_passes_its_test() {
         assert_eq!(device.ecc, Some(true));
         assert!(device.can_protect);
         let gpu = cuda.open(device.uuid).unwrap();
-        assert_eq!(gpu.kernel().driver_library, "libcuda.so.1");
+        // A double cannot pass for the system's driver: the evidence says which file answered.
+        let library = &gpu.kernel().driver_library;
+        assert!(library.ends_with("driver-a_device_is_described_and_passes_its_test/libcuda.so.1"));
         drop(gpu);
         assert_eq!((double.held(), double.dirty_bytes()), (0, 0));
     });

@@ -8,6 +8,7 @@ use super::sys::{Attribute, Context, Driver, Entered};
 use crate::nvml::Nvml;
 use crate::{Device, Gpu, KernelFacts, Memory, Usage, VramError, self_test};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Blocks of threads that a multiprocessor is given at once: more than it can run, so that none idles.
 const BLOCKS_PER_MULTIPROCESSOR: u32 = 8;
@@ -20,6 +21,7 @@ pub(super) struct Opened {
     pub(super) kernels: Kernels,
     pub(super) blocks_max: u32,
     pub(super) device: Device,
+    load_seconds: f64,
     context: Context,
 }
 
@@ -28,6 +30,7 @@ impl Opened {
         let ordinal = i32::try_from(device.index).unwrap_or(-1);
         let number = driver.device(ordinal)?;
         let context = driver.retain_context(number)?;
+        let started = Instant::now();
         let kernels = load_in(driver, context).inspect_err(|_| {
             drop(driver.release_context(number));
         })?;
@@ -39,6 +42,7 @@ impl Opened {
             kernels,
             blocks_max: processors.max(1).saturating_mul(BLOCKS_PER_MULTIPROCESSOR),
             device,
+            load_seconds: started.elapsed().as_secs_f64(),
             context,
         })
     }
@@ -97,6 +101,10 @@ impl Gpu for CudaGpu {
 
     fn kernel(&self) -> &KernelFacts {
         &self.kernel
+    }
+
+    fn load_seconds(&self) -> Option<f64> {
+        Some(self.opened.load_seconds)
     }
 
     fn usage(&self) -> Result<Usage, VramError> {

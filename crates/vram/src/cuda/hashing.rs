@@ -72,12 +72,13 @@ impl Worker {
             return Ok(address);
         }
         let driver = self.opened.driver;
-        if let Some(old) = self.scratch.take() {
+        let bytes = bytes.next_power_of_two();
+        // The old room stays where there is no larger one.
+        let address = driver.allocate(bytes)?;
+        let old = self.scratch.replace(Scratch { address, bytes });
+        if let Some(old) = old {
             driver.free(old.address)?;
         }
-        let bytes = bytes.next_power_of_two();
-        let address = driver.allocate(bytes)?;
-        self.scratch = Some(Scratch { address, bytes });
         Ok(address)
     }
 

@@ -5,9 +5,13 @@ use super::hashing::Worker;
 use super::probe;
 use super::staging::Staging;
 use super::sys::{Driver, Fault, PROTECTION_READ, PROTECTION_READ_WRITE, PointerFacts, Status};
+use crate::backend::root_by_slices;
 use crate::{Access, Code, HashJob, HashRun, Memory, MemoryType, PageCycles, Placement, VramError};
 use digest::{Blake3Digest, Tiling};
 use std::sync::Arc;
+
+/// Room for the results of a slice, and of the pages of 512 GiB.
+const RESULT_BYTES: u64 = 1 << 20;
 
 /// Device memory under an address of its own. Cleared and freed when it is dropped.
 pub(super) struct CudaMemory {
@@ -30,7 +34,9 @@ struct Mapping {
 impl CudaMemory {
     pub(super) fn new(opened: Arc<Opened>, bytes: u64) -> Result<Self, VramError> {
         let entered = opened.enter()?;
-        let worker = Worker::new(opened.clone())?;
+        let mut worker = Worker::new(opened.clone())?;
+        // Before the device is full: a check must not fail for want of room for its results.
+        worker.room(RESULT_BYTES)?;
         let mapping = map(&opened, bytes)?;
         drop(entered);
         Ok(Self {
@@ -177,8 +183,15 @@ impl Memory for CudaMemory {
     ) -> Result<Blake3Digest, VramError> {
         let address = self.inside(0, tiling.bytes_total())?;
         let opened = self.opened.clone();
-        let _entered = opened.enter()?;
-        self.worker.root(address, tiling, key, slice)
+        let entered = opened.enter()?;
+        match self.worker.root(address, tiling, key, slice) {
+            // The device is full: the upper levels are computed here.
+            Err(error) if error.code == Code::AllocationFailed => {
+                drop(entered);
+                root_by_slices(self, tiling, key, slice)
+            }
+            root => root,
+        }
     }
 
     fn placement(&self) -> Result<Placement, VramError> {
@@ -192,6 +205,16 @@ impl Memory for CudaMemory {
         let opened = self.opened.clone();
         let _entered = opened.enter()?;
         probe::pages(&mut self.worker, address, bytes, seed).map(Some)
+    }
+
+    fn copy_half(&mut self) -> Result<Option<f64>, VramError> {
+        let Mapping { address, bytes } = self.mapping()?;
+        let _entered = self.opened.enter()?;
+        let half = bytes / 2;
+        self.worker.timed(|worker| {
+            let driver = worker.opened.driver;
+            Ok(driver.copy_on_device(address + half, address, half, worker.stream)?)
+        })
     }
 
     fn release(mut self: Box<Self>) -> Result<u64, VramError> {

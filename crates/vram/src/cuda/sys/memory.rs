@@ -241,6 +241,20 @@ impl Driver {
         )
     }
 
+    /// Starts a copy from one place on the device to another.
+    pub(in crate::cuda) fn copy_on_device(
+        &self,
+        to: u64,
+        from: u64,
+        bytes: u64,
+        stream: Stream,
+    ) -> Result<(), Fault> {
+        call!(
+            self,
+            cuMemcpyDtoDAsync_v2(to, from, size(bytes)?, handle(stream.0))
+        )
+    }
+
     /// Copies from the device; waits until the bytes are there.
     pub(in crate::cuda) fn copy_out(&self, into: &mut [u8], address: u64) -> Result<(), Fault> {
         call!(

@@ -121,6 +121,7 @@ functions! {
     cuMemFreeHost(Opaque);
     cuMemHostGetDevicePointer_v2(*mut DevicePointer, Opaque, c_uint);
     cuMemcpyHtoDAsync_v2(DevicePointer, *const c_void, usize, Opaque);
+    cuMemcpyDtoDAsync_v2(DevicePointer, DevicePointer, usize, Opaque);
     cuMemcpyDtoH_v2(*mut c_void, DevicePointer, usize);
     cuMemsetD8Async(DevicePointer, u8, usize, Opaque);
     cuPointerGetAttributes(c_uint, *const c_int, *mut Opaque, DevicePointer);
@@ -164,7 +165,7 @@ pub(super) use call;
 /// The driver: its library, which is never closed again, and its functions.
 pub(in crate::cuda) struct Driver {
     pub(super) table: Table,
-    library: &'static str,
+    library: String,
 }
 
 impl Driver {
@@ -183,16 +184,19 @@ impl Driver {
     }
 
     /// The library lives on: the driver's threads and exit handlers outlive every use of it.
-    fn of(library: &'static Library, name: &'static str) -> Self {
+    fn of(library: &'static Library, name: &str) -> Self {
+        let table = Table::of(library);
+        let place = table.cuInit.map(|function| function as usize);
         Self {
-            table: Table::of(library),
-            library: name,
+            library: place.and_then(file_at).unwrap_or_else(|| name.to_owned()),
+            table,
         }
     }
 
-    /// The name by which the library was opened.
-    pub(in crate::cuda) fn library(&self) -> &'static str {
-        self.library
+    /// The file that the library was loaded from; where the system does not say, the name by which it
+    /// was opened.
+    pub(in crate::cuda) fn library(&self) -> &str {
+        &self.library
     }
 
     /// Starts the driver; often is once.
@@ -255,6 +259,19 @@ impl Driver {
         let text = unsafe { CStr::from_ptr(text) };
         Some(text.to_string_lossy().into_owned())
     }
+}
+
+/// The file whose code stands at an address of this process, by the kernel's own list.
+fn file_at(address: usize) -> Option<String> {
+    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
+    maps.lines().find_map(|line| {
+        let (range, rest) = line.split_once(' ')?;
+        let (start, end) = range.split_once('-')?;
+        let number = |text| usize::from_str_radix(text, 16).ok();
+        let inside = (number(start)?..number(end)?).contains(&address);
+        let path = rest.find('/').and_then(|at| rest.get(at..))?;
+        inside.then(|| path.to_owned())
+    })
 }
 
 impl fmt::Debug for Driver {

@@ -388,6 +388,19 @@ pub(super) fn flip(range: &Range, offset: u64) {
 }
 
 #[unsafe(no_mangle)]
+pub extern "C" fn cuMemcpyDtoDAsync_v2(to: u64, from: u64, bytes: usize, _: *mut c_void) -> c_int {
+    call(|state, faults| {
+        let checked = state.view(faults).check(from, bytes as u64, false);
+        checked.map_err(|_| INVALID)?;
+        writable(state, faults, to, bytes as u64)?;
+        // SAFETY: both checks found that so many bytes exist; they may overlap.
+        unsafe { std::ptr::copy(from as *const u8, to as *mut u8, bytes) };
+        state.pass_launch(2 * bytes as u64, faults);
+        Ok(())
+    })
+}
+
+#[unsafe(no_mangle)]
 pub extern "C" fn cuMemcpyDtoH_v2(into: *mut c_void, address: u64, bytes: usize) -> c_int {
     call(|state, faults| {
         let checked = state.view(faults).check(address, bytes as u64, false);
