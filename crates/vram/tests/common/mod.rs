@@ -15,7 +15,7 @@
 use libloading::Library;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use vram::{Clock, Cuda, DeviceUuid, Policy, SealKey, Sealed, Vault, VramError};
 
@@ -84,8 +84,13 @@ fn hide(library: &mut [u8], symbol: &str) {
     }
 }
 
-/// Built here, as nothing that ships depends on it. Cargo's own lock makes two tests wait for each other.
-fn built() -> PathBuf {
+/// Built here, once a test file, as nothing that ships depends on it. Cargo's own lock makes two files wait for each other.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build)
+}
+
+fn build() -> PathBuf {
     let target = scratch().join("driver-double");
     let cargo = Command::new(env!("CARGO"))
         .args([

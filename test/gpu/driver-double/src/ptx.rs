@@ -1,6 +1,7 @@
 //! PTX: as much of it as the shipped kernels are made of. What is not known is refused by its line.
 
 mod instruction;
+mod lanes;
 mod line;
 mod parse;
 mod run;

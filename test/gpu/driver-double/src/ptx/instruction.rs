@@ -7,6 +7,8 @@ pub(crate) struct Kernel {
     pub(crate) parameters: Vec<Parameter>,
     pub(crate) shared_bytes: u64,
     pub(crate) registers: usize,
+    /// Registers that hold the same throughout: constants, and what a thread is told of itself.
+    pub(crate) preset: Vec<(usize, Preset)>,
     pub(crate) instructions: Vec<Instruction>,
 }
 
@@ -31,7 +33,8 @@ pub(crate) struct Instruction {
     pub(crate) guard: Option<(usize, bool)>,
     pub(crate) operation: Operation,
     pub(crate) targets: [usize; 4],
-    pub(crate) sources: [Operand; 4],
+    /// Registers too, all of them.
+    pub(crate) sources: [usize; 4],
     pub(crate) line: usize,
 }
 
@@ -42,20 +45,14 @@ pub(crate) struct Width {
     pub(crate) signed: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Operand {
-    Register(usize),
+/// What a register holds from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Preset {
     Constant(u64),
-    Special(Special),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Special {
     Thread,
     Threads,
     Block,
     Blocks,
-    Clock,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +86,8 @@ pub(crate) struct Access {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Operation {
     Move(Width),
+    /// The thread's own clock.
+    Clock,
     Add(Width),
     Subtract(Width),
     Multiply(Width),
@@ -106,7 +105,10 @@ pub(crate) enum Operation {
     FunnelRight,
     Compare(Comparison, Width),
     Select,
-    Convert { from: Width, to: Width },
+    Convert {
+        from: Width,
+        to: Width,
+    },
     Load(Access),
     Store(Access),
     Branch(usize),

@@ -1,7 +1,7 @@
 //! From text to kernels.
 
 use super::instruction::{
-    Access, Comparison, Instruction, Kernel, Operand, Operation, Parameter, Space, Special, Width,
+    Access, Comparison, Instruction, Kernel, Operation, Parameter, Preset, Space, Width,
 };
 use super::line::{Line, split};
 use std::collections::HashMap;
@@ -30,6 +30,7 @@ struct Parser<'text> {
     /// Parameters and shared variables by name: where they are in their space.
     names: HashMap<&'text str, u64>,
     registers: HashMap<&'text str, usize>,
+    presets: HashMap<Preset, usize>,
     labels: HashMap<&'text str, usize>,
     jumps: Vec<(usize, &'text str)>,
     shared_bytes: u64,
@@ -97,7 +98,12 @@ impl<'text> Parser<'text> {
             name: name.trim().to_owned(),
             parameters: self.parameters,
             shared_bytes: self.shared_bytes,
-            registers: self.registers.len(),
+            registers: self.registers.len() + self.presets.len(),
+            preset: self
+                .presets
+                .into_iter()
+                .map(|(preset, at)| (at, preset))
+                .collect(),
             instructions: self.instructions,
         })
     }
@@ -108,7 +114,7 @@ impl<'text> Parser<'text> {
             guard,
             operation: Operation::Return,
             targets: [usize::MAX; 4],
-            sources: [Operand::Constant(0); 4],
+            sources: [self.preset(Preset::Constant(0)); 4],
             line: at,
         };
         match line.parts[0] {
@@ -119,6 +125,10 @@ impl<'text> Parser<'text> {
             }
             "bar" | "barrier" => instruction.operation = Operation::Barrier,
             "ret" | "exit" => {}
+            "mov" if line.operands[1].contains("%clock") => {
+                instruction.operation = Operation::Clock;
+                instruction.targets[0] = self.register(line.operands[0]);
+            }
             _ => {
                 instruction.operation = arithmetic(line)?;
                 instruction.targets[0] = self.register(line.operands[0]);
@@ -169,25 +179,26 @@ impl<'text> Parser<'text> {
     }
 
     fn register(&mut self, name: &'text str) -> usize {
-        let next = self.registers.len();
+        let next = self.registers.len() + self.presets.len();
         *self.registers.entry(name).or_insert(next)
     }
 
-    fn operand(&mut self, text: &'text str) -> Result<Operand, String> {
-        let special = match text {
-            "%tid.x" => Some(Special::Thread),
-            "%ntid.x" => Some(Special::Threads),
-            "%ctaid.x" => Some(Special::Block),
-            "%nctaid.x" => Some(Special::Blocks),
-            "%clock" | "%clock64" | "%globaltimer" => Some(Special::Clock),
-            _ => None,
+    fn preset(&mut self, preset: Preset) -> usize {
+        let next = self.registers.len() + self.presets.len();
+        *self.presets.entry(preset).or_insert(next)
+    }
+
+    fn operand(&mut self, text: &'text str) -> Result<usize, String> {
+        let preset = match (text, self.names.get(text)) {
+            ("%tid.x", _) => Preset::Thread,
+            ("%ntid.x", _) => Preset::Threads,
+            ("%ctaid.x", _) => Preset::Block,
+            ("%nctaid.x", _) => Preset::Blocks,
+            (_, Some(&place)) => Preset::Constant(place),
+            _ if text.starts_with('%') => return Ok(self.register(text)),
+            _ => Preset::Constant(constant(text).ok_or(format!("operand {text}"))?),
         };
-        Ok(match (special, self.names.get(text)) {
-            (Some(special), _) => Operand::Special(special),
-            (_, Some(&place)) => Operand::Constant(place),
-            _ if text.starts_with('%') => Operand::Register(self.register(text)),
-            _ => Operand::Constant(constant(text).ok_or(format!("operand {text}"))?),
-        })
+        Ok(self.preset(preset))
     }
 }
 

@@ -1,8 +1,8 @@
-//! Running a kernel: block by block, in each block every thread up to the next barrier.
+//! Running a kernel: block by block, in each block every warp up to the next barrier, in each warp the threads
+//! that stand furthest back until they stand with the others.
 
-use super::instruction::{
-    Access, Comparison, Instruction, Kernel, Operand, Operation, Space, Special, Width,
-};
+use super::instruction::{Access, Instruction, Kernel, Operation, Preset, Space};
+use super::lanes::{LANES, Lanes, compute};
 use crate::memory::View;
 
 /// What a kernel is started with.
@@ -13,13 +13,19 @@ pub(crate) struct Launch<'a> {
     pub(crate) view: &'a View,
 }
 
-/// A program counter that has returned.
+/// A place that no thread reaches: it waits, or has returned.
+const WAITING: usize = usize::MAX - 1;
 const ENDED: usize = usize::MAX;
 
-struct Thread {
-    at: usize,
-    clock: u64,
-    registers: Vec<u64>,
+/// 32 threads, each at its own place, with registers side by side.
+struct Warp {
+    /// Where each thread goes on; where it goes on after the barrier, in `after`.
+    at: [usize; LANES],
+    after: [usize; LANES],
+    clock: [u64; LANES],
+    registers: Vec<Lanes>,
+    /// The number of its first thread.
+    first: u32,
 }
 
 /// One block at work.
@@ -28,6 +34,7 @@ struct Block<'a> {
     launch: &'a Launch<'a>,
     number: u32,
     shared: Vec<u8>,
+    bytes: u64,
 }
 
 /// Runs all of it: how many bytes it read of global memory, or what it did wrong.
@@ -39,161 +46,215 @@ pub(crate) fn run(kernel: &Kernel, launch: &Launch<'_>) -> Result<u64, String> {
             launch,
             number,
             shared: vec![0; usize::try_from(kernel.shared_bytes).unwrap_or(0)],
+            bytes: 0,
         };
-        bytes += block.run()?;
+        block.run()?;
+        bytes += block.bytes;
     }
     Ok(bytes)
 }
 
-/// What a thread does next.
-enum Next {
-    Go,
-    Wait,
-    End,
-}
-
 impl Block<'_> {
-    fn run(&mut self) -> Result<u64, String> {
-        let mut threads: Vec<Thread> = (0..self.launch.threads)
-            .map(|_| Thread {
-                at: 0,
-                clock: 0,
-                registers: vec![0; self.kernel.registers],
-            })
-            .collect();
-        let mut bytes = 0;
+    fn run(&mut self) -> Result<(), String> {
+        let firsts = (0..self.launch.threads).step_by(LANES);
+        let mut warps: Vec<Warp> = firsts.map(|first| self.warp(first)).collect();
         loop {
             let (mut waiting, mut ended) = (0, 0);
-            for (number, thread) in threads.iter_mut().enumerate() {
-                match self.up_to_barrier(thread, number, &mut bytes)? {
-                    Next::Wait => waiting += 1,
-                    _ => ended += 1,
-                }
+            for warp in &mut warps {
+                self.up_to_barrier(warp)?;
+                waiting += count(&warp.at, WAITING);
+                ended += count(&warp.at, ENDED);
             }
-            match (waiting, ended) {
-                (0, _) => return Ok(bytes),
-                (_, 0) => {}
-                // Threads that have left count as arrived on real devices; the kernels never rely on it.
-                _ => {
-                    return Err(format!(
-                        "{waiting} threads wait for {ended} that have ended"
-                    ));
-                }
+            if waiting == 0 {
+                return Ok(());
+            }
+            // Threads of a last warp that never were have ended from the start. Real devices let others
+            // go on without threads that have returned; the kernels never rely on it.
+            let spare = warps.len() * LANES - self.launch.threads as usize;
+            if ended > spare {
+                return Err(format!(
+                    "{waiting} threads wait for others that have returned"
+                ));
+            }
+            for warp in &mut warps {
+                warp.pass_barrier();
             }
         }
     }
 
-    fn up_to_barrier(
-        &mut self,
-        thread: &mut Thread,
-        number: usize,
-        bytes: &mut u64,
-    ) -> Result<Next, String> {
-        let kernel = self.kernel;
-        while let Some(instruction) = kernel.instructions.get(thread.at) {
-            thread.at += 1;
-            thread.clock += 1;
-            if let Some((register, value)) = instruction.guard
-                && (thread.registers[register] & 1 == 1) != value
-            {
+    fn warp(&self, first: u32) -> Warp {
+        let thread = |lane: usize| u64::from(first) + lane as u64;
+        let mut registers = vec![[0; LANES]; self.kernel.registers];
+        for &(register, preset) in &self.kernel.preset {
+            registers[register] = std::array::from_fn(|lane| match preset {
+                Preset::Constant(value) => value,
+                Preset::Thread => thread(lane),
+                Preset::Threads => self.launch.threads.into(),
+                Preset::Block => self.number.into(),
+                Preset::Blocks => self.launch.blocks.into(),
+            });
+        }
+        let exists = |lane: usize| thread(lane) < u64::from(self.launch.threads);
+        Warp {
+            at: std::array::from_fn(|lane| if exists(lane) { 0 } else { ENDED }),
+            after: [0; LANES],
+            clock: [0; LANES],
+            registers,
+            first,
+        }
+    }
+
+    /// Until every thread waits or has returned.
+    fn up_to_barrier(&mut self, warp: &mut Warp) -> Result<(), String> {
+        loop {
+            let here = warp.at.iter().copied().min().unwrap_or(ENDED);
+            if here >= WAITING {
+                return Ok(());
+            }
+            if here >= self.kernel.instructions.len() {
+                warp.send(warp.standing_at(here), ENDED);
                 continue;
             }
-            let step = self.step(instruction, thread, number as u64, bytes);
-            match step.map_err(|why| self.at(instruction, number, &why))? {
-                Next::Go => {}
-                Next::Wait => return Ok(Next::Wait),
-                Next::End => break,
+            self.together(warp, here)?;
+        }
+    }
+
+    /// Runs the threads at one place until they part, stop, or meet others.
+    fn together(&mut self, warp: &mut Warp, mut here: usize) -> Result<(), String> {
+        let kernel = self.kernel;
+        let group = warp.standing_at(here);
+        let others = (0..LANES).filter(|&lane| !has(group, lane));
+        let others = others.map(|lane| warp.at[lane]).min().unwrap_or(ENDED);
+        while let Some(instruction) = kernel.instructions.get(here) {
+            let active = group & warp.guarded(instruction);
+            warp.tick(group);
+            here += 1;
+            match instruction.operation {
+                Operation::Branch(target) => {
+                    warp.send(group, here);
+                    warp.send(active, target);
+                    return Ok(());
+                }
+                Operation::Barrier => {
+                    warp.send(group, here);
+                    warp.wait(active, here);
+                    return Ok(());
+                }
+                Operation::Return => {
+                    warp.send(group, here);
+                    warp.send(active, ENDED);
+                    return Ok(());
+                }
+                _ => self.step(instruction, warp, active)?,
+            }
+            if here >= others {
+                break;
             }
         }
-        thread.at = ENDED;
-        Ok(Next::End)
+        warp.send(group, here);
+        Ok(())
     }
 
-    fn at(&self, instruction: &Instruction, thread: usize, why: &str) -> String {
-        let (name, line) = (&self.kernel.name, instruction.line);
-        let block = self.number;
-        format!("{name}, line {line}, block {block}, thread {thread}: {why}")
-    }
-
-    #[inline]
-    fn value(&self, operand: Operand, thread: &Thread, number: u64) -> u64 {
-        match operand {
-            Operand::Register(register) => thread.registers[register],
-            Operand::Constant(value) => value,
-            Operand::Special(Special::Thread) => number,
-            Operand::Special(Special::Threads) => self.launch.threads.into(),
-            Operand::Special(Special::Block) => self.number.into(),
-            Operand::Special(Special::Blocks) => self.launch.blocks.into(),
-            Operand::Special(Special::Clock) => thread.clock,
-        }
-    }
-
-    #[inline]
     fn step(
         &mut self,
         instruction: &Instruction,
-        thread: &mut Thread,
-        number: u64,
-        bytes: &mut u64,
-    ) -> Result<Next, String> {
-        let source = |index: usize| self.value(instruction.sources[index], thread, number);
+        warp: &mut Warp,
+        active: u32,
+    ) -> Result<(), String> {
         match instruction.operation {
-            Operation::Branch(target) => thread.at = target,
-            Operation::Barrier => return Ok(Next::Wait),
-            Operation::Return => return Ok(Next::End),
-            Operation::Load(access) => {
-                let address = source(3).wrapping_add_signed(access.offset);
-                if access.uncached {
-                    thread.clock += self.launch.view.cycles(address);
-                }
-                if access.space == Space::Global {
-                    self.check(access, address, false)?;
-                    *bytes += (access.count * access.bytes) as u64;
-                }
-                for index in 0..access.count {
-                    let place = address + (index * access.bytes) as u64;
-                    thread.registers[instruction.targets[index]] = self.load(access, place)?;
-                }
-            }
-            Operation::Store(access) => {
-                let address = source(3).wrapping_add_signed(access.offset);
-                let values = [source(0), source(1), source(2)];
-                if access.space == Space::Global {
-                    self.check(access, address, true)?;
-                }
-                for (index, value) in values.into_iter().take(access.count).enumerate() {
-                    self.store(access, address + (index * access.bytes) as u64, value)?;
-                }
+            Operation::Load(access) => self.loads(instruction, access, warp, active),
+            Operation::Store(access) => self.stores(instruction, access, warp, active),
+            Operation::Clock => {
+                let clock = warp.clock;
+                warp.keep(instruction.targets[0], &clock, active);
+                Ok(())
             }
             operation => {
-                let result = compute(operation, source(0), source(1), source(2));
-                thread.registers[instruction.targets[0]] = result;
+                let [a, b, c, _] = instruction.sources;
+                let registers = &warp.registers;
+                let result = compute(operation, &registers[a], &registers[b], &registers[c]);
+                warp.keep(instruction.targets[0], &result, active);
+                Ok(())
             }
         }
-        Ok(Next::Go)
     }
 
-    fn load(&self, access: Access, address: u64) -> Result<u64, String> {
-        let mut raw = [0; 8];
-        let into = &mut raw[..access.bytes];
+    fn loads(
+        &mut self,
+        instruction: &Instruction,
+        access: Access,
+        warp: &mut Warp,
+        active: u32,
+    ) -> Result<(), String> {
+        for lane in (0..LANES).filter(|&lane| has(active, lane)) {
+            let address = warp.registers[instruction.sources[3]][lane];
+            let address = address.wrapping_add_signed(access.offset);
+            if access.uncached {
+                warp.clock[lane] += self.launch.view.cycles(address);
+            }
+            let loaded = self.load(access, address);
+            let values = loaded.map_err(|why| self.at(instruction, warp, lane, &why))?;
+            let targets = &instruction.targets[..access.count];
+            for (&target, value) in targets.iter().zip(values) {
+                warp.registers[target][lane] = value;
+            }
+        }
+        Ok(())
+    }
+
+    fn stores(
+        &mut self,
+        instruction: &Instruction,
+        access: Access,
+        warp: &Warp,
+        active: u32,
+    ) -> Result<(), String> {
+        for lane in (0..LANES).filter(|&lane| has(active, lane)) {
+            let address = warp.registers[instruction.sources[3]][lane];
+            let address = address.wrapping_add_signed(access.offset);
+            let sources = &instruction.sources[..access.count];
+            for (index, &source) in sources.iter().enumerate() {
+                let place = address + (index * access.bytes) as u64;
+                let value = warp.registers[source][lane];
+                let stored = self.store(access, place, value);
+                stored.map_err(|why| self.at(instruction, warp, lane, &why))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn at(&self, instruction: &Instruction, warp: &Warp, lane: usize, why: &str) -> String {
+        let (name, number, block) = (&self.kernel.name, instruction.line, self.number);
+        let thread = warp.first as usize + lane;
+        format!("{name}, line {number}, block {block}, thread {thread}: {why}")
+    }
+
+    fn load(&mut self, access: Access, address: u64) -> Result<[u64; 4], String> {
+        let mut raw = [0; 32];
+        let bytes = access.count * access.bytes;
+        let into = &mut raw[..bytes];
         match access.space {
             Space::Global => {
+                self.check(bytes as u64, address, false)?;
+                self.bytes += bytes as u64;
                 // SAFETY: the device's memory is this process's, and `check` found that these bytes
                 // exist; the state's lock keeps them until the kernel has ended.
                 unsafe {
-                    std::ptr::copy_nonoverlapping(
-                        address as *const u8,
-                        into.as_mut_ptr(),
-                        access.bytes,
-                    );
+                    std::ptr::copy_nonoverlapping(address as *const u8, into.as_mut_ptr(), bytes);
                 }
             }
-            Space::Shared => into.copy_from_slice(inside(&self.shared, address, access.bytes)?),
+            Space::Shared => into.copy_from_slice(inside(&self.shared, address, bytes)?),
             Space::Parameters => {
-                into.copy_from_slice(inside(self.launch.parameters, address, access.bytes)?);
+                into.copy_from_slice(inside(self.launch.parameters, address, bytes)?);
             }
         }
-        Ok(u64::from_le_bytes(raw))
+        let mut values = [0; 4];
+        for (value, raw) in values.iter_mut().zip(into.chunks(access.bytes)) {
+            let mut whole = [0; 8];
+            whole[..raw.len()].copy_from_slice(raw);
+            *value = u64::from_le_bytes(whole);
+        }
+        Ok(values)
     }
 
     fn store(&mut self, access: Access, address: u64, value: u64) -> Result<(), String> {
@@ -201,6 +262,7 @@ impl Block<'_> {
         let from = &raw[..access.bytes];
         match access.space {
             Space::Global => {
+                self.check(access.bytes as u64, address, true)?;
                 // SAFETY: as for loads; nothing else of this process has a reference into it.
                 unsafe {
                     std::ptr::copy_nonoverlapping(from.as_ptr(), address as *mut u8, access.bytes);
@@ -219,8 +281,7 @@ impl Block<'_> {
         Ok(())
     }
 
-    fn check(&self, access: Access, address: u64, write: bool) -> Result<(), String> {
-        let bytes = (access.count * access.bytes) as u64;
+    fn check(&self, bytes: u64, address: u64, write: bool) -> Result<(), String> {
         if !address.is_multiple_of(bytes) {
             return Err(format!("misaligned address {address:#x}"));
         }
@@ -228,113 +289,76 @@ impl Block<'_> {
     }
 }
 
+impl Warp {
+    fn standing_at(&self, place: usize) -> u32 {
+        bits(|lane| self.at[lane] == place)
+    }
+
+    /// Those whose guard lets them.
+    fn guarded(&self, instruction: &Instruction) -> u32 {
+        instruction.guard.map_or(u32::MAX, |(register, value)| {
+            let guard = &self.registers[register];
+            bits(|lane| (guard[lane] & 1 == 1) == value)
+        })
+    }
+
+    fn tick(&mut self, group: u32) {
+        for (lane, clock) in self.clock.iter_mut().enumerate() {
+            *clock += u64::from(group >> lane & 1);
+        }
+    }
+
+    fn send(&mut self, group: u32, place: usize) {
+        for (lane, at) in self.at.iter_mut().enumerate() {
+            if has(group, lane) {
+                *at = place;
+            }
+        }
+    }
+
+    fn wait(&mut self, group: u32, after: usize) {
+        for lane in (0..LANES).filter(|&lane| has(group, lane)) {
+            self.after[lane] = after;
+        }
+        self.send(group, WAITING);
+    }
+
+    fn pass_barrier(&mut self) {
+        for (at, after) in self.at.iter_mut().zip(self.after) {
+            if *at == WAITING {
+                *at = after;
+            }
+        }
+    }
+
+    fn keep(&mut self, register: usize, values: &Lanes, active: u32) {
+        let target = &mut self.registers[register];
+        if active == u32::MAX {
+            *target = *values;
+            return;
+        }
+        for (lane, target) in target.iter_mut().enumerate() {
+            if has(active, lane) {
+                *target = values[lane];
+            }
+        }
+    }
+}
+
+fn has(group: u32, lane: usize) -> bool {
+    group >> lane & 1 == 1
+}
+
+fn bits(is: impl Fn(usize) -> bool) -> u32 {
+    (0..LANES).fold(0, |bits, lane| bits | u32::from(is(lane)) << lane)
+}
+
+fn count(places: &[usize; LANES], wanted: usize) -> usize {
+    places.iter().filter(|&&place| place == wanted).count()
+}
+
 fn inside(memory: &[u8], address: u64, bytes: usize) -> Result<&[u8], String> {
     let start = usize::try_from(address).unwrap_or(usize::MAX);
     let found = memory.get(start..start.saturating_add(bytes));
     found.ok_or_else(|| format!("load behind the end at {address}"))
-}
-
-fn mask(width: Width) -> u64 {
-    u64::MAX >> (64 - width.bits.clamp(1, 64))
-}
-
-fn extend(value: u64, width: Width) -> i64 {
-    let unused = 64 - width.bits.clamp(1, 64);
-    (value << unused).cast_signed() >> unused
-}
-
-/// As a number of its type, in so many bits that nothing is lost.
-fn number(value: u64, width: Width) -> i128 {
-    if width.signed {
-        extend(value, width).into()
-    } else {
-        (value & mask(width)).into()
-    }
-}
-
-#[inline]
-fn compute(operation: Operation, a: u64, b: u64, c: u64) -> u64 {
-    match operation {
-        Operation::Move(width) => a & mask(width),
-        Operation::Add(width) => a.wrapping_add(b) & mask(width),
-        Operation::Subtract(width) => a.wrapping_sub(b) & mask(width),
-        Operation::Multiply(width) => a.wrapping_mul(b) & mask(width),
-        Operation::MultiplyWide(width) => {
-            let product = number(a, width).wrapping_mul(number(b, width));
-            let [low, _] = split(product);
-            low & (u64::MAX >> (64 - (2 * width.bits).clamp(1, 64)))
-        }
-        Operation::MultiplyAdd(width) => a.wrapping_mul(b).wrapping_add(c) & mask(width),
-        Operation::Minimum(width) => pick(a, b, width, number(a, width) <= number(b, width)),
-        Operation::Maximum(width) => pick(a, b, width, number(a, width) >= number(b, width)),
-        Operation::And => a & b,
-        Operation::Or => a | b,
-        Operation::Xor => a ^ b,
-        Operation::Not(width) => !a & mask(width),
-        Operation::ShiftLeft(width) => shifted(b, width, |by| a << by) & mask(width),
-        Operation::ShiftRight(width) if width.signed => {
-            (extend(a, width) >> (b & 0xffff_ffff).min(63)).cast_unsigned() & mask(width)
-        }
-        Operation::ShiftRight(width) => shifted(b, width, |by| (a & mask(width)) >> by),
-        Operation::FunnelLeft => (funnel(a, b) << (c & 31)) >> 32,
-        Operation::FunnelRight => (funnel(a, b) >> (c & 31)) & 0xffff_ffff,
-        Operation::Compare(comparison, width) => {
-            u64::from(compare(comparison, number(a, width), number(b, width)))
-        }
-        Operation::Select => {
-            if c & 1 == 1 {
-                a
-            } else {
-                b
-            }
-        }
-        Operation::Convert { from, to } => {
-            let value = if from.signed {
-                extend(a, from).cast_unsigned()
-            } else {
-                a & mask(from)
-            };
-            value & mask(to)
-        }
-        Operation::Load(_)
-        | Operation::Store(_)
-        | Operation::Branch(_)
-        | Operation::Barrier
-        | Operation::Return => 0,
-    }
-}
-
-/// The lower and the upper half of the bits.
-fn split(value: i128) -> [u64; 2] {
-    let bits = value.cast_unsigned();
-    let half = |bits: u128| u64::try_from(bits & u128::from(u64::MAX)).unwrap_or(0);
-    [half(bits), half(bits >> 64)]
-}
-
-fn pick(a: u64, b: u64, width: Width, first: bool) -> u64 {
-    (if first { a } else { b }) & mask(width)
-}
-
-fn shifted(by: u64, width: Width, shift: impl FnOnce(u64) -> u64) -> u64 {
-    let by = by & 0xffff_ffff;
-    if by >= width.bits.into() {
-        0
-    } else {
-        shift(by)
-    }
-}
-
-fn funnel(low: u64, high: u64) -> u64 {
-    (high << 32) | (low & 0xffff_ffff)
-}
-
-fn compare(comparison: Comparison, a: i128, b: i128) -> bool {
-    match comparison {
-        Comparison::Equal => a == b,
-        Comparison::NotEqual => a != b,
-        Comparison::Less => a < b,
-        Comparison::LessOrEqual => a <= b,
-        Comparison::Greater => a > b,
-        Comparison::GreaterOrEqual => a >= b,
-    }
 }
