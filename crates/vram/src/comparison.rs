@@ -28,9 +28,6 @@ pub(crate) fn slice_tiles(device: &Device) -> u64 {
     })
 }
 
-/// Bad tiles that are named; the rest is counted.
-const NAMED_MAX: usize = 64;
-
 /// What the tiles must be.
 #[derive(Clone, Copy)]
 pub(crate) struct Expected<'a> {
@@ -126,17 +123,14 @@ impl<'a> Comparison<'a> {
             content.tiles_checked += 1;
             content.bytes_checked += range.end - range.start;
             if actual != expected {
-                content.bad_tiles_count += 1;
-                if content.bad_tiles.len() < NAMED_MAX {
-                    content.bad_tiles.push(BadTile {
-                        index,
-                        offset: range.start,
-                        bytes: range.end - range.start,
-                        expected,
-                        actual,
-                        tensors: self.expected.tensors.overlapping(&range),
-                    });
-                }
+                content.note_bad(BadTile {
+                    index,
+                    offset: range.start,
+                    bytes: range.end - range.start,
+                    expected,
+                    actual,
+                    tensors: self.expected.tensors.overlapping(&range),
+                });
             }
         }
     }

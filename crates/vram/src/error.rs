@@ -2,6 +2,7 @@
 
 use crate::{Code, DeviceUuid, Evidence};
 use std::fmt;
+use verify::Refusal;
 
 /// Why a call failed. A check that finds a model changed or moved does not fail: it returns its
 /// evidence.
@@ -72,6 +73,15 @@ impl VramError {
     pub fn is_retriable(&self) -> bool {
         self.code.is_retriable()
     }
+}
+
+/// The verified file could not be read again.
+pub(crate) fn file_error(refusal: Refusal) -> VramError {
+    let code = match refusal.code {
+        verify::Code::Aborted => Code::Aborted,
+        _ => Code::FileChanged,
+    };
+    VramError::new(code, refusal.message)
 }
 
 impl fmt::Display for VramError {

@@ -14,6 +14,13 @@ pub enum Level {
     Full,
     /// As full, answered under a nonce that the caller chose: nobody can have prepared the answer.
     Challenge([u8; 32]),
+    /// As quick, and the keyed digest of all bytes under a nonce of [`crate::Vault::book`].
+    Book {
+        /// The nonce.
+        nonce: [u8; 32],
+        /// What the book has for it, where whoever asks also judges; else only the response is given.
+        answer: Option<[u8; 32]>,
+    },
 }
 
 impl Level {
@@ -24,6 +31,7 @@ impl Level {
             Self::Sample(_) => "sample",
             Self::Full => "full",
             Self::Challenge(_) => "challenge",
+            Self::Book { .. } => "book",
         }
     }
 }
@@ -179,6 +187,19 @@ pub struct Content {
     pub bad_tiles_count: u64,
     /// The first of them.
     pub bad_tiles: Vec<BadTile>,
+}
+
+/// Bad tiles that are named; the rest is counted.
+const BAD_TILES_NAMED_MAX: usize = 64;
+
+impl Content {
+    /// One more bad tile, which is named while there is room.
+    pub(crate) fn note_bad(&mut self, tile: BadTile) {
+        self.bad_tiles_count += 1;
+        if self.bad_tiles.len() < BAD_TILES_NAMED_MAX {
+            self.bad_tiles.push(tile);
+        }
+    }
 }
 
 /// A tile that is not what was sealed.

@@ -16,6 +16,7 @@
 
 mod backend;
 mod boot;
+mod check;
 mod clock;
 mod code;
 mod comparison;
@@ -36,6 +37,7 @@ mod sealing;
 mod self_test;
 mod shard;
 mod slots;
+mod spot;
 mod tensor_digests;
 mod tensors;
 mod timing;
@@ -50,6 +52,7 @@ pub use device::{
     Addressing, BackendKind, Device, DeviceKind, DeviceMemory, DeviceUuid, DriverModel, Link,
     NotVram, PciAddress,
 };
+use error::file_error;
 pub use error::{DriverFault, VramError};
 pub use evidence::{
     Access, Accounting, BadTile, Content, Evidence, Freshness, FreshnessMethod, Latency, Level,

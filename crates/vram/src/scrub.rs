@@ -1,8 +1,9 @@
 //! The scrub: every tile again and again, in steps, at a small part of the device's time.
 
+use crate::check::Found;
 use crate::comparison::{Compared, Comparison, slice_tiles};
 use crate::shard::{Shard, Watch};
-use crate::{Clock, Code, Content, Evidence, VramError};
+use crate::{Clock, Code, Content, Evidence, Level, VramError};
 use std::sync::Arc;
 use std::time::Duration;
 use verify::Control;
@@ -15,9 +16,6 @@ const SLICE_TILES_FIRST: u64 = 4;
 const SHORT: u32 = 16;
 /// A slice that takes more than this part of it is followed by a shorter one.
 const LONG: u32 = 4;
-
-/// Bad tiles that are named.
-const NAMED_MAX: usize = 64;
 
 /// A scrub of one sealed model. It does nothing by itself: who has it takes its steps.
 pub struct Scrub {
@@ -145,7 +143,8 @@ impl Scrub {
                 found.content.root = Some(self.shard.facts.tiles.root());
             }
         }
-        self.shard.evidence_of(found, watch).map(Some)
+        let found = Found::of(found);
+        self.shard.evidence_of(&Level::Full, found, watch).map(Some)
     }
 }
 
@@ -167,7 +166,9 @@ fn add(sum: &mut Compared, more: Compared) {
     let (into, from) = (&mut sum.content, more.content);
     into.bytes_checked += from.bytes_checked;
     into.tiles_checked += from.tiles_checked;
-    into.bad_tiles_count += from.bad_tiles_count;
-    let room = NAMED_MAX.saturating_sub(into.bad_tiles.len());
-    into.bad_tiles.extend(from.bad_tiles.into_iter().take(room));
+    let named = from.bad_tiles.len() as u64;
+    into.bad_tiles_count += from.bad_tiles_count.saturating_sub(named);
+    from.bad_tiles
+        .into_iter()
+        .for_each(|tile| into.note_bad(tile));
 }

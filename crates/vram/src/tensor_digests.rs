@@ -4,14 +4,14 @@
 //! the file in it. So the verified file is read once more, and each tile that is read is compared with its
 //! verified value before a byte of it is believed.
 
-use crate::{Code, VramError};
+use crate::{Code, VramError, file_error};
 use digest::{Blake3Digest, TILE_BYTES};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use verify::{Control, Refusal, Verified};
+use verify::{Control, Verified};
 
 /// What is read at once: whole tiles, so that none is checked twice but those that two tensors share.
 const READ_BYTES: u64 = 4 * TILE_BYTES;
@@ -109,18 +109,10 @@ fn digest_of(
     while at < range.end {
         let end = (at / READ_BYTES + 1) * READ_BYTES;
         let end = end.min(range.end);
-        hasher.update(&verified.read(at..end, control).map_err(unreadable)?);
+        hasher.update(&verified.read(at..end, control).map_err(file_error)?);
         at = end;
     }
     Ok((*hasher.finalize().as_bytes()).into())
-}
-
-fn unreadable(refusal: Refusal) -> VramError {
-    let code = match refusal.code {
-        verify::Code::Aborted => Code::Aborted,
-        _ => Code::FileChanged,
-    };
-    VramError::new(code, refusal.message)
 }
 
 /// Whether there is any use in going on.

@@ -183,14 +183,21 @@ impl Vault {
         (0..entries).map(|_| shard.book_entry(watch)).collect()
     }
 
-    /// The answer to a nonce of a book: the keyed digest of what is on the device now.
-    pub fn answer(
+    /// Compares random tiles on the device with the same tiles of the verified file, which is read again:
+    /// both under a key that nobody could know before. A change in a fraction f of the tiles escapes k of
+    /// them with the probability (1 - f)^k.
+    ///
+    /// # Errors
+    /// `VRAM_FILE_CHANGED`, and as [`Vault::verify`].
+    pub fn spot_check(
         &self,
         handle: Handle,
-        nonce: &[u8; 32],
+        verified: &Verified,
+        fraction: f64,
         control: &Control,
-    ) -> Result<[u8; 32], VramError> {
-        self.shard(handle)?.keyed_root(nonce, self.watch(control))
+    ) -> Result<Evidence, VramError> {
+        self.shard(handle)?
+            .spot_check(verified, fraction, self.watch(control))
     }
 
     /// Looks at weights that another library loaded into this process's primary context on the device.

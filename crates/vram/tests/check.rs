@@ -107,18 +107,66 @@ fn a_book_holds_answers_that_only_the_bytes_give() {
             let control = Control::new();
             let book = vault.book(handle, 2, &control).unwrap();
             assert_ne!(book[0].nonce, book[1].nonce);
+            let level = |entry: &vram::BookEntry, answer| Level::Book {
+                nonce: entry.nonce,
+                answer,
+            };
             for entry in &book {
                 let expected = blake3::keyed_hash(&entry.nonce, &model.bytes);
                 assert_eq!(entry.answer, *expected.as_bytes());
-                let answer = vault.answer(handle, &entry.nonce, &control).unwrap();
-                assert_eq!(answer, entry.answer);
+                for answer in [None, Some(entry.answer)] {
+                    let seen = look(vault, handle, &level(entry, answer));
+                    assert_eq!(seen.verdict, Verdict::Resident);
+                    assert_eq!(seen.freshness.method, FreshnessMethod::Book);
+                    assert_eq!(seen.freshness.response, Some(entry.answer));
+                }
             }
+            // The bytes are right, the answer is another book's.
+            let seen = look(vault, handle, &level(&book[0], Some([1; 32])));
+            assert_eq!(
+                (seen.verdict, seen.content.bad_tiles_count),
+                (Verdict::NotResident, 0)
+            );
             double.fails(&format!("flip={}", model.inside("blk.0.norm.weight")));
-            let answer = vault.answer(handle, &book[0].nonce, &control).unwrap();
-            assert_ne!(answer, book[0].answer);
+            let seen = look(vault, handle, &level(&book[1], Some(book[1].answer)));
+            assert_eq!(seen.verdict, Verdict::NotResident);
+            assert_ne!(seen.freshness.response, Some(book[1].answer));
+            // A tile may hold the ends of several tensors.
+            let bad = &seen.content.bad_tiles;
+            assert!(bad[0].tensors.contains(&"blk.0.norm.weight".to_owned()));
             // A book of wrong bytes would vouch for them.
             let error = vault.book(handle, 1, &control).unwrap_err();
             assert_eq!(error.code, Code::NotResident);
+        },
+    );
+}
+
+#[test]
+fn a_spot_check_compares_with_the_file_under_a_fresh_key() {
+    on_a_sealed_model(
+        "a_spot_check_compares_with_the_file_under_a_fresh_key",
+        |double, vault, handle, model| {
+            let control = Control::new();
+            let verified = model.load(&mut []);
+            let spot = |fraction| vault.spot_check(handle, &verified, fraction, &control);
+            let seen = spot(0.3).unwrap();
+            assert_eq!(
+                (seen.verdict, seen.content.tiles_checked),
+                (Verdict::Resident, 5)
+            );
+            assert_eq!(seen.freshness.method, FreshnessMethod::Sampled);
+            assert_ne!(seen.freshness.nonce, spot(0.1).unwrap().freshness.nonce);
+            assert_eq!(spot(0.0).unwrap_err().code, Code::BadRange);
+            let other = Model::of(&[("w", 9)]).load(&mut []);
+            let error = vault.spot_check(handle, &other, 1.0, &control).unwrap_err();
+            assert_eq!(error.code, Code::FileChanged);
+            double.fails(&format!("flip={}", model.inside("output.weight")));
+            let seen = spot(1.0).unwrap();
+            assert_eq!(
+                (seen.verdict, seen.content.bad_tiles_count),
+                (Verdict::NotResident, 1)
+            );
+            assert_eq!(seen.content.bad_tiles[0].tensors, ["output.weight"]);
         },
     );
 }

@@ -17,6 +17,7 @@ struct Case {
     content: Content,
     timing: Timing,
     slow: bool,
+    wrong_answer: bool,
 }
 
 impl Case {
@@ -51,6 +52,7 @@ impl Case {
                 ..Timing::default()
             },
             slow: false,
+            wrong_answer: false,
         }
     }
 
@@ -69,6 +71,7 @@ impl Case {
             content: &self.content,
             timing: &self.timing,
             slow: self.slow,
+            wrong_answer: self.wrong_answer,
         };
         judge(&baseline, &seen)
     }
@@ -130,6 +133,7 @@ fn good_evidence_is_resident() {
 fn anything_wrong_is_not_resident() {
     let not = Verdict::NotResident;
     assert_changed(not, "tiles", |case| case.content.bad_tiles_count = 1);
+    assert_changed(not, "book", |case| case.wrong_answer = true);
     assert_changed(not, "managed", |case| case.placement.managed = Some(true));
     assert_changed(not, "host's", |case| {
         case.placement.memory_type = MemoryType::Host;

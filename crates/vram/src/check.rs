@@ -1,0 +1,295 @@
+//! Checks of a sealed shard: what is looked at, how often, and the evidence that is made of it.
+
+use crate::comparison::{Compared, Comparison, slice_tiles};
+use crate::shard::{Shard, Watch, unix_ms};
+use crate::verdict::{Baseline, Seen, judge};
+use crate::{
+    Accounting, BookEntry, Code, Content, Evidence, Freshness, FreshnessMethod, Latency, Level,
+    PageCycles, Placement, Timing, VramError, latency, sampling, self_test, timing,
+};
+
+/// What a check of content found, and how fresh it is.
+pub(crate) struct Found {
+    pub(crate) compared: Compared,
+    pub(crate) freshness: Freshness,
+    tries: u32,
+    slow: bool,
+    wrong_answer: bool,
+}
+
+impl Found {
+    /// Found by one try, and proving nothing of its freshness.
+    pub(crate) fn of(compared: Compared) -> Self {
+        Self {
+            compared,
+            freshness: Freshness::default(),
+            tries: 1,
+            slow: false,
+            wrong_answer: false,
+        }
+    }
+}
+
+impl Shard {
+    /// Looks at the shard. The evidence is all there is: it says what is wrong, and this fails only
+    /// where nothing could be looked at.
+    pub(crate) fn check(&self, level: &Level, watch: Watch<'_>) -> Result<Evidence, VramError> {
+        self.checked(level, watch)
+            .map_err(|error| error.on(self.gpu.device().uuid))
+    }
+
+    fn checked(&self, level: &Level, watch: Watch<'_>) -> Result<Evidence, VramError> {
+        sampling::judge(level)?;
+        let accounting = self.gpu.usage()?;
+        let placement = self.with_memory(watch, |memory| memory.placement())?;
+        let latency = self.latency(watch)?;
+        let found = self.content(level, watch)?;
+        Ok(self.evidence(level, accounting, placement, latency, found))
+    }
+
+    /// Evidence of content that was looked at in another way, such as piece by piece.
+    pub(crate) fn evidence_of(
+        &self,
+        level: &Level,
+        found: Found,
+        watch: Watch<'_>,
+    ) -> Result<Evidence, VramError> {
+        let accounting = self.gpu.usage()?;
+        let placement = self.with_memory(watch, |memory| memory.placement())?;
+        let latency = self.latency(watch)?;
+        Ok(self.evidence(level, accounting, placement, latency, found))
+    }
+
+    fn content(&self, level: &Level, watch: Watch<'_>) -> Result<Found, VramError> {
+        let mut best: Option<Found> = None;
+        for tries in 1..=self.facts.policy.tries_max.max(1) {
+            let mut found = self.tour(level, watch)?;
+            found.tries = tries;
+            if let Some(before) = &best
+                && before.compared.wall_seconds < found.compared.wall_seconds
+            {
+                found.compared.wall_seconds = before.compared.wall_seconds;
+                found.compared.device_seconds = before.compared.device_seconds;
+            }
+            found.slow = self.is_slow(&found.compared);
+            let settled = !self.wants_another(&found);
+            best = Some(found);
+            if settled {
+                break;
+            }
+        }
+        best.ok_or_else(|| VramError::new(Code::Internal, "a check tried nothing"))
+    }
+
+    fn tour(&self, level: &Level, watch: Watch<'_>) -> Result<Found, VramError> {
+        let (tiling, slice) = (self.expected().tiling, slice_tiles(self.gpu.device()));
+        match level {
+            Level::Quick => self.tiles(&[], None, watch),
+            Level::Sample(fraction) => {
+                self.tiles(&sampling::runs(tiling, *fraction, slice)?, None, watch)
+            }
+            Level::Full => self.tiles(&sampling::all(tiling, slice), None, watch),
+            Level::Challenge(nonce) => {
+                self.tiles(&sampling::all(tiling, slice), Some(nonce), watch)
+            }
+            Level::Book { nonce, answer } => self.book(nonce, answer.as_ref(), watch),
+        }
+    }
+
+    fn tiles(
+        &self,
+        runs: &[(u64, u64)],
+        nonce: Option<&[u8; 32]>,
+        watch: Watch<'_>,
+    ) -> Result<Found, VramError> {
+        let mut comparison = Comparison::new(self.expected(), watch.clock);
+        if let Some(nonce) = nonce {
+            comparison = comparison.under(nonce);
+        }
+        for &(first, tiles) in runs {
+            self.with_memory(watch, |memory| comparison.slice(memory, first, tiles))?;
+        }
+        let (compared, mac) = comparison.finish();
+        Ok(Found {
+            freshness: nonce.map_or_else(Freshness::default, |nonce| Freshness {
+                method: FreshnessMethod::FreshMac,
+                nonce: Some(*nonce),
+                response: mac,
+            }),
+            ..Found::of(compared)
+        })
+    }
+
+    /// The keyed digest of everything, which only the bytes give. A wrong one is followed by a look at
+    /// every tile, to name those that are wrong.
+    fn book(
+        &self,
+        nonce: &[u8; 32],
+        answer: Option<&[u8; 32]>,
+        watch: Watch<'_>,
+    ) -> Result<Found, VramError> {
+        let before = watch.clock.now();
+        let response = self.keyed_root(nonce, watch)?;
+        let took = watch.clock.now().saturating_sub(before);
+        let wrong = answer.is_some_and(|answer| *answer != response);
+        let mut found = if wrong {
+            let all = sampling::all(self.expected().tiling, slice_tiles(self.gpu.device()));
+            self.tiles(&all, None, watch)?
+        } else {
+            Found::of(self.keyed_alone(took.as_secs_f64()))
+        };
+        found.wrong_answer = wrong;
+        found.freshness = Freshness {
+            method: FreshnessMethod::Book,
+            nonce: Some(*nonce),
+            response: Some(response),
+        };
+        Ok(found)
+    }
+
+    /// All bytes were read, but none compared: that is left to whoever has the answer.
+    fn keyed_alone(&self, wall_seconds: f64) -> Compared {
+        let tiling = self.expected().tiling;
+        Compared {
+            content: Content {
+                bytes_total: tiling.bytes_total(),
+                bytes_checked: tiling.bytes_total(),
+                tiles_checked: tiling.tiles(),
+                ..Content::default()
+            },
+            wall_seconds,
+            device_seconds: None,
+        }
+    }
+
+    /// Slow pages are measured again, elsewhere in the page: only one that is slow each time is slow.
+    fn latency(&self, watch: Watch<'_>) -> Result<Option<Latency>, VramError> {
+        let scale = self.facts.scale;
+        let mut fewest: Option<PageCycles> = None;
+        for _ in 0..self.facts.policy.tries_max.max(1) {
+            let mut seed = [0; 4];
+            self_test::fill(&mut seed)?;
+            let seed = u32::from_le_bytes(seed);
+            let Some(pages) = self.with_memory(watch, |memory| memory.latency(seed))? else {
+                return Ok(None);
+            };
+            let pages = match &fewest {
+                Some(before) => latency::fewest(pages, before),
+                None => pages,
+            };
+            let slow = latency::summary(&pages, scale).slow_pages_count;
+            fewest = Some(pages);
+            if slow == 0 {
+                break;
+            }
+        }
+        Ok(fewest.map(|pages| latency::summary(&pages, scale)))
+    }
+
+    /// Wrong content is wrong at once; a slow or weak measurement may have met a busy device.
+    fn wants_another(&self, found: &Found) -> bool {
+        let content = &found.compared.content;
+        let weak = self
+            .facts
+            .policy
+            .resident_fraction_min
+            .is_some_and(|wanted| {
+                self.resident_fraction_min(&found.compared)
+                    .is_some_and(|shown| shown < wanted)
+            });
+        content.bad_tiles_count == 0 && !found.wrong_answer && (found.slow || weak)
+    }
+
+    /// Only a check of every tile has something to be compared with.
+    fn is_slow(&self, compared: &Compared) -> bool {
+        let all = compared.content.bytes_checked == compared.content.bytes_total;
+        self.facts.calibrated_seconds.is_some_and(|calibrated| {
+            all && compared.wall_seconds > calibrated * self.facts.policy.slow_factor
+        })
+    }
+
+    fn resident_fraction_min(&self, compared: &Compared) -> Option<f64> {
+        let device = self.gpu.device();
+        let link = device.link.as_ref()?;
+        let cache = device.cache_bytes.unwrap_or(0);
+        let bytes = compared.content.bytes_checked;
+        (bytes > 0)
+            .then(|| timing::resident_fraction_min(bytes, compared.wall_seconds, link, cache))
+    }
+
+    fn evidence(
+        &self,
+        level: &Level,
+        accounting: Accounting,
+        placement: Placement,
+        latency: Option<Latency>,
+        found: Found,
+    ) -> Evidence {
+        let compared = found.compared;
+        let timing = Timing {
+            wall_seconds: compared.wall_seconds,
+            device_seconds: compared.device_seconds,
+            bytes_per_second: compared.bytes_per_second(),
+            calibrated_seconds: self.facts.calibrated_seconds,
+            tries: found.tries,
+            resident_fraction_min: self.resident_fraction_min(&compared),
+            paged_in: timing::paged_in(compared.wall_seconds, compared.device_seconds),
+            latency,
+        };
+        let seen = Seen {
+            level,
+            accounting: &accounting,
+            placement: &placement,
+            content: &compared.content,
+            timing: &timing,
+            slow: found.slow,
+            wrong_answer: found.wrong_answer,
+        };
+        let (verdict, reasons) = judge(&self.baseline(), &seen);
+        Evidence {
+            level: level.clone(),
+            verdict,
+            reasons,
+            device: self.gpu.device().uuid,
+            kernel: self.gpu.kernel().clone(),
+            accounting,
+            placement,
+            content: compared.content,
+            timing,
+            freshness: found.freshness,
+            at_unix_ms: unix_ms(),
+        }
+    }
+
+    /// The keyed digest of what is on the device now.
+    pub(crate) fn keyed_root(
+        &self,
+        nonce: &[u8; 32],
+        watch: Watch<'_>,
+    ) -> Result<[u8; 32], VramError> {
+        let tiling = self.facts.tiles.tiling();
+        let slice = slice_tiles(self.gpu.device());
+        let root = self.with_memory(watch, |memory| memory.root(tiling, Some(*nonce), slice));
+        root.map(|root| *root.as_bytes())
+            .map_err(|error| error.on(self.gpu.device().uuid))
+    }
+
+    pub(crate) fn book_entry(&self, watch: Watch<'_>) -> Result<BookEntry, VramError> {
+        let mut nonce = [0; 32];
+        self_test::fill(&mut nonce)?;
+        Ok(BookEntry {
+            nonce,
+            answer: self.keyed_root(&nonce, watch)?,
+        })
+    }
+
+    fn baseline(&self) -> Baseline<'_> {
+        Baseline {
+            device: self.gpu.device(),
+            policy: &self.facts.policy,
+            access: self.facts.access,
+            allocation_id: self.facts.allocation_id,
+            ecc_uncorrected: self.facts.ecc_uncorrected,
+        }
+    }
+}
