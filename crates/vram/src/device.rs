@@ -200,6 +200,21 @@ pub struct Link {
     pub name: String,
 }
 
+/// Bytes a second of one PCI Express lane, by generation, after encoding.
+const LANE_BYTES_PER_SECOND: [f64; 6] = [0.25e9, 0.5e9, 0.985e9, 1.969e9, 3.938e9, 7.563e9];
+
+impl Link {
+    /// PCI Express of this generation, so many lanes wide; nothing where there is no such thing.
+    pub(crate) fn pcie(generation: u32, lanes: u32) -> Option<Self> {
+        let lane = usize::try_from(generation).ok()?.checked_sub(1)?;
+        let bytes_per_second = LANE_BYTES_PER_SECOND.get(lane)? * f64::from(lanes);
+        (lanes > 0).then(|| Self {
+            bytes_per_second,
+            name: format!("PCIe {generation} x{lanes}"),
+        })
+    }
+}
+
 /// What a driver says about one device.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Device {

@@ -7,7 +7,7 @@ use crate::slots::Slots;
 use crate::{
     Backend, BackendKind, Clock, Code, Cuda, Device, DeviceUuid, Evidence, ForeignEvidence,
     ForeignRange, Gpu, Handle, Level, Measured, Monotonic, Policy, SealKey, SealRecord,
-    TensorDigests, Usage, Verdict, VramError, foreign, measuring,
+    TensorDigests, Usage, Verdict, VramError, Vulkan, foreign, measuring,
 };
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -67,6 +67,10 @@ impl Vault {
         let mut absent = Vec::new();
         match Cuda::open() {
             Ok(cuda) => backends.push(Arc::new(cuda)),
+            Err(error) => absent.push(error),
+        }
+        match Vulkan::open() {
+            Ok(vulkan) => backends.push(Arc::new(vulkan)),
             Err(error) => absent.push(error),
         }
         let mut vault = Self::with(key, backends, Arc::new(Monotonic::default()));

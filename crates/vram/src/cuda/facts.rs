@@ -99,9 +99,6 @@ fn addressing(cuda: &CudaFacts, nvml: Option<&NvmlFacts>) -> Option<Addressing> 
     )
 }
 
-/// Bytes a second of one PCI Express lane, by generation, after encoding.
-const LANE_BYTES_PER_SECOND: [f64; 6] = [0.25e9, 0.5e9, 0.985e9, 1.969e9, 3.938e9, 7.563e9];
-
 /// What Grace's chip-to-chip link carries in one direction.
 const C2C_BYTES_PER_SECOND: f64 = 450.0e9;
 
@@ -114,11 +111,7 @@ fn link(nvml: &NvmlFacts) -> Option<Link> {
         });
     }
     let (generation, lanes) = nvml.pcie_max?;
-    let lane = usize::try_from(generation).ok()?.checked_sub(1)?;
-    Some(Link {
-        bytes_per_second: LANE_BYTES_PER_SECOND.get(lane)? * f64::from(lanes),
-        name: format!("PCIe {generation} x{lanes}"),
-    })
+    Link::pcie(generation, lanes)
 }
 
 /// Two transfers a clock, so many bits each.

@@ -2,7 +2,7 @@
 
 use super::gpu::Opened;
 use super::sys::{Event, Hashing, LaunchShape, Stream};
-use crate::{Code, HashJob, HashRun, VramError};
+use crate::{Code, HashJob, HashRun, VramError, keying};
 use digest::{Blake3Digest, TILE_BYTES, TileValue, Tiling};
 use std::sync::Arc;
 
@@ -10,22 +10,6 @@ const TILE_THREADS: u32 = 256;
 const PARENT_THREADS: u32 = 128;
 const VALUE_BYTES: u64 = 32;
 const TILE_CHUNKS: u64 = 256;
-
-/// BLAKE3's flags that the host decides.
-const KEYED_HASH: u32 = 16;
-const ROOT: u32 = 8;
-
-/// The state that every message starts from.
-const INITIAL: [u32; 8] = [
-    0x6A09_E667,
-    0xBB67_AE85,
-    0x3C6E_F372,
-    0xA54F_F53A,
-    0x510E_527F,
-    0x9B05_688C,
-    0x1F83_D9AB,
-    0x5BE0_CD19,
-];
 
 /// A queue on the device and what goes with it. Ended when it is dropped.
 pub(super) struct Worker {
@@ -216,17 +200,11 @@ impl Drop for Worker {
 
 fn hashing(key: Option<[u8; 32]>, first_chunk: u64, may_be_root: bool) -> Hashing {
     Hashing {
-        key: key.map_or(INITIAL, |key| words(&key)),
+        key: keying::state(key.as_ref()),
         first_chunk,
-        flags: if key.is_some() { KEYED_HASH } else { 0 },
-        root: if may_be_root { ROOT } else { 0 },
+        flags: keying::flags(key.as_ref()),
+        root: if may_be_root { keying::ROOT } else { 0 },
     }
-}
-
-fn words(key: &[u8; 32]) -> [u32; 8] {
-    let (words, _) = key.as_chunks::<4>();
-    let mut words = words.iter().map(|&word| u32::from_le_bytes(word));
-    std::array::from_fn(|_| words.next().unwrap_or(0))
 }
 
 fn too_few() -> VramError {
