@@ -20,7 +20,7 @@ shift 2
 mkdir -p "$place"
 exec 9>"$place/lock"
 flock 9
-[ ! -x "$place/root/$probe" ] || exit 0
+[ ! -e "$place/root/$probe" ] || exit 0
 rm -rf "$place/new" "$place/root"
 mkdir -p "$place/new/lists/partial" "$place/new/cache/archives/partial" "$place/new/root"
 cd "$place/new"
@@ -42,7 +42,7 @@ export interface DebianPackages {
   /** Of the folder in the cache. */
   readonly name: string;
   readonly packages: readonly string[];
-  /** A program that they hold, such as `usr/bin/promtool`. */
+  /** A file that they hold, such as `usr/bin/promtool`. */
   readonly probe: string;
 }
 

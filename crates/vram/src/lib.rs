@@ -28,6 +28,7 @@ mod foreign;
 mod handle;
 mod keying;
 mod latency;
+mod library;
 mod measuring;
 mod nvml;
 mod policy;

@@ -11,7 +11,7 @@ pub(crate) fn lengths(seed: u64) -> Outcome {
         0, 1, 2, 3, 4, 5, 15, 16, 17, 63, 64, 65, 127, 128, 129, 1023, 1088,
     ];
     let gpu = open()?;
-    let mut random = Random(seed | 1);
+    let mut random = Random::from(seed);
     let chunks = [1, 2, 3, 4, 5, 127, 128, 129, 255, 256, 257].map(|chunks| chunks * 1024);
     let tiles = [2, 3, 4, 5, 7, 8, 9].map(|tiles| tiles * TILE_BYTES);
     let edges = chunks.into_iter().chain(tiles).flat_map(around);

@@ -114,7 +114,7 @@ fn describe(gpu: &dyn Gpu) -> Outcome {
 /// More than two segments, uploaded in pieces of odd lengths.
 fn segments() -> Outcome {
     let gpu = open()?;
-    let data = Random(7).bytes((256 << 20) + 3 * TILE_BYTES + 77);
+    let data = Random::from(7).bytes((256 << 20) + 3 * TILE_BYTES + 77);
     let mut memory = gpu.allocate(data.len() as u64)?;
     let mut offset = 0;
     for piece in data.chunks((5 << 20) + 13) {
@@ -136,7 +136,7 @@ fn segments() -> Outcome {
 /// A byte that changes on the device changes the value of its tile, and of no other.
 fn flip() -> Outcome {
     let gpu = open()?;
-    let data = Random(11).bytes(9 * TILE_BYTES + 5);
+    let data = Random::from(11).bytes(9 * TILE_BYTES + 5);
     let tiling = Tiling::of(data.len() as u64);
     let mut memory = gpu.allocate(data.len() as u64)?;
     upload(&mut *memory, &data)?;
@@ -165,7 +165,7 @@ fn too_large() -> Outcome {
         assert_eq!(error.requested_bytes, Some(bytes));
         assert!(error.available_bytes.is_some_and(|there| there < bytes));
     }
-    let data = Random(3).bytes(3 * TILE_BYTES);
+    let data = Random::from(3).bytes(3 * TILE_BYTES);
     let mut memory = gpu.allocate(data.len() as u64)?;
     upload(&mut *memory, &data)?;
     compare(&mut *memory, &data, None)?;
@@ -179,7 +179,7 @@ fn threads(count: u64) -> Outcome {
     let start = |number| {
         let gpu = gpu.clone();
         std::thread::spawn(move || {
-            let data = Random(number + 1).bytes(5 * TILE_BYTES + number);
+            let data = Random::from(number + 1).bytes(5 * TILE_BYTES + number);
             let mut memory = gpu.allocate(data.len() as u64).unwrap();
             for _ in 0..5 {
                 upload(&mut *memory, &data).unwrap();

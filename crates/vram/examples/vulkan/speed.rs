@@ -13,7 +13,7 @@ pub(crate) fn speed(bytes: u64) -> Outcome {
     let started = Instant::now();
     let gpu = open()?;
     say("open-seconds", started.elapsed().as_secs_f64());
-    let data = Random(1).bytes(bytes);
+    let data = Random::from(1).bytes(bytes);
     let mut memory = gpu.allocate(bytes)?;
     let started = Instant::now();
     upload(&mut *memory, &data)?;

@@ -177,7 +177,7 @@ impl Driver {
             // it is the driver under its own name, nothing that an input names.
             match unsafe { Library::new(name) } {
                 Ok(library) => return Ok(Self::of(Box::leak(Box::new(library)), name)),
-                Err(error) => reason = error.to_string(),
+                Err(error) => reason = crate::library::reason(&error),
             }
         }
         Err(reason)

@@ -2,6 +2,7 @@
 
 use super::physical::Physical;
 use super::{Fault, Named};
+use crate::library::reason;
 use ash::vk;
 use libloading::Library;
 use std::ffi::CStr;
@@ -84,7 +85,7 @@ fn open_loader() -> Result<ash::Entry, NotOpened> {
     // SAFETY: what the library does as it is loaded is the system administrator's choice; it is the
     // loader under its own name, nothing that an input names.
     let library = unsafe { Library::new(LIBRARY) };
-    let library = library.map_err(|error| NotOpened::Absent(error.to_string()))?;
+    let library = library.map_err(|error| NotOpened::Absent(reason(&error)))?;
     let library: &'static Library = Box::leak(Box::new(library));
     let name = c"vkGetInstanceProcAddr";
     // SAFETY: the type is the one that the specification gives the symbol of this name.
