@@ -3,6 +3,7 @@ export interface Kernel {
   readonly source: string;
   readonly program: string;
   readonly args: (source: string, out: string) => string[];
+  readonly text: (bytes: Buffer) => string;
 }
 
 export const KERNELS: readonly Kernel[];

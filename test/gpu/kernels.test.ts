@@ -1,4 +1,4 @@
-/** The committed kernels against a fresh build by Debian's compiler, which is fetched where it is missing. */
+/** The committed kernels against a fresh build by Debian's compilers, which are fetched where they are missing. */
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { build, committed, KERNELS } from "../../scripts/kernels.mjs";
@@ -7,6 +7,7 @@ import { INSTALL_MS_MAX, locate, unpackDebian, unpackedRoot } from "../support/d
 /** What each compiler is made of, beyond what a machine with Node has. */
 const PACKAGES: Record<string, readonly string[]> = {
   "clang-16": ["clang-16", "libclang-cpp16", "libclang-common-16-dev", "libllvm16", "libz3-4", "libedit2", "libbsd0", "libxml2", "libicu72"],
+  glslangValidator: ["glslang-tools"],
 };
 
 async function compiler(program: string): Promise<string | { reason: string }> {

@@ -129,6 +129,12 @@ fn segments() -> Outcome {
     let run = hash(&mut *memory, tiling, 500, 30, None)?;
     assert_eq!(run, expected(&data, None)[500..530]);
     say("bytes", data.len());
+    assert!(memory.copy_half()?.is_none_or(|seconds| seconds > 0.0));
+    let half = data.len() / 2;
+    let mut copied = data.clone();
+    copied.copy_within(..half, half);
+    let root = memory.root(tiling, None, u64::MAX)?;
+    assert_eq!(root.as_bytes(), blake3::hash(&copied).as_bytes());
     say("freed", memory.release()?);
     Ok(())
 }

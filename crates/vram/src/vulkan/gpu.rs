@@ -9,6 +9,7 @@ use super::sys::{self, Instance, Physical, Pipelines, Wanted};
 use crate::{Code, Device, Gpu, KernelFacts, Memory, Usage, VramError, self_test};
 use std::ffi::CStr;
 use std::sync::Arc;
+use std::time::Instant;
 
 /// What memory on the device needs of it. Lives as long as any of its memory.
 pub(super) struct Opened {
@@ -19,6 +20,7 @@ pub(super) struct Opened {
     physical: Physical,
     weights_heap: usize,
     knows_budget: bool,
+    load_seconds: f64,
 }
 
 impl Opened {
@@ -35,8 +37,10 @@ impl Opened {
         })?;
         let device = sys::Device::open(instance, physical, wanted)?.map_err(lacks)?;
         let device = Arc::new(device);
+        let started = Instant::now();
         Ok(Self {
             pipelines: shaders::compile(device.clone())?,
+            load_seconds: started.elapsed().as_secs_f64(),
             device,
             facts: told,
             physical,
@@ -105,9 +109,10 @@ pub(super) struct VulkanGpu {
 
 impl VulkanGpu {
     pub(super) fn open(instance: Arc<Instance>, found: Found) -> Result<Self, VramError> {
+        let opened = Arc::new(Opened::of(instance, found)?);
         let gpu = Self {
-            opened: Arc::new(Opened::of(instance, found)?),
-            kernel: shaders::facts(),
+            kernel: shaders::facts(&opened.device),
+            opened,
         };
         self_test::run(&gpu)?;
         Ok(gpu)
@@ -121,6 +126,10 @@ impl Gpu for VulkanGpu {
 
     fn kernel(&self) -> &KernelFacts {
         &self.kernel
+    }
+
+    fn load_seconds(&self) -> Option<f64> {
+        Some(self.opened.load_seconds)
     }
 
     fn usage(&self) -> Result<Usage, VramError> {

@@ -3,7 +3,7 @@
 use super::gpu::Opened;
 use super::hashing::{REACH_BYTES, Worker};
 use super::staging::Staging;
-use super::sys::{Buffer, Place, Set, Sets};
+use super::sys::{Buffer, Place, Recording, Set, Sets};
 use crate::{
     Access, Code, DeviceKind, HashJob, HashRun, Memory, MemoryType, PageCycles, Placement,
     VramError,
@@ -59,6 +59,22 @@ impl Segments {
         Some((buffer, offset % Self::BYTES))
     }
 
+    /// The first half of all bytes over the second, in pieces that lie in one segment on either side.
+    fn copy_half(&self, list: &Recording<'_>) {
+        let half = self.bytes / 2;
+        let mut done = 0;
+        while done < half {
+            let sides = self.find(done).zip(self.find(half + done));
+            let Some(((from, from_at), (to, to_at))) = sides else {
+                return;
+            };
+            let left = (Self::BYTES - from_at).min(Self::BYTES - to_at);
+            let bytes = left.min(half - done);
+            list.copy((from, from_at), (to, to_at), bytes);
+            done += bytes;
+        }
+    }
+
     fn allocation_bytes(&self) -> u64 {
         self.buffers.iter().map(Buffer::allocation_bytes).sum()
     }
@@ -107,7 +123,7 @@ impl VulkanMemory {
         let Some(segments) = self.segments.take() else {
             return Ok(0);
         };
-        let clear = |list: &super::sys::Recording<'_>| {
+        let clear = |list: &Recording<'_>| {
             segments.buffers.iter().for_each(|one| list.clear(one));
         };
         let commands = &mut self.worker.commands;
@@ -200,6 +216,19 @@ impl Memory for VulkanMemory {
     fn latency(&mut self, _seed: u32) -> Result<Option<PageCycles>, VramError> {
         // Shaders have no clock that every device has, and cannot pass by the caches.
         Ok(None)
+    }
+
+    fn copy_half(&mut self) -> Result<Option<f64>, VramError> {
+        let segments = self.segments.as_ref().ok_or_else(given_back)?;
+        let commands = &mut self.worker.commands;
+        commands.send(|list| {
+            list.mark_start();
+            list.barrier();
+            segments.copy_half(list);
+            list.mark_end();
+        })?;
+        commands.wait()?;
+        Ok(commands.seconds()?)
     }
 
     fn release(mut self: Box<Self>) -> Result<u64, VramError> {

@@ -16,11 +16,11 @@ pub(super) fn compile(device: Arc<Device>) -> Result<Pipelines, VramError> {
 }
 
 /// What the evidence says of them.
-pub(super) fn facts() -> KernelFacts {
+pub(super) fn facts(device: &Device) -> KernelFacts {
     KernelFacts {
         name: "spir-v-1.3",
         blake3: digest_of(&[TILES, PARENTS]),
-        driver_library: LIBRARY.to_owned(),
+        driver_library: device.library().unwrap_or_else(|| LIBRARY.to_owned()),
     }
 }
 

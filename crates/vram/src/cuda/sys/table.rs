@@ -188,7 +188,7 @@ impl Driver {
         let table = Table::of(library);
         let place = table.cuInit.map(|function| function as usize);
         Self {
-            library: place.and_then(file_at).unwrap_or_else(|| name.to_owned()),
+            library: place.and_then(crate::library::file_at).unwrap_or_else(|| name.to_owned()),
             table,
         }
     }
@@ -259,19 +259,6 @@ impl Driver {
         let text = unsafe { CStr::from_ptr(text) };
         Some(text.to_string_lossy().into_owned())
     }
-}
-
-/// The file whose code stands at an address of this process, by the kernel's own list.
-fn file_at(address: usize) -> Option<String> {
-    let maps = std::fs::read_to_string("/proc/self/maps").ok()?;
-    maps.lines().find_map(|line| {
-        let (range, rest) = line.split_once(' ')?;
-        let (start, end) = range.split_once('-')?;
-        let number = |text| usize::from_str_radix(text, 16).ok();
-        let inside = (number(start)?..number(end)?).contains(&address);
-        let path = rest.find('/').and_then(|at| rest.get(at..))?;
-        inside.then(|| path.to_owned())
-    })
 }
 
 impl fmt::Debug for Driver {

@@ -1,6 +1,7 @@
 //! An opened device and its one queue.
 
 use super::{Fault, Instance, Named, Physical};
+use crate::library::file_at;
 use ash::vk;
 use std::ffi::CStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -124,6 +125,11 @@ impl Device {
         }))
     }
 
+    /// The file that takes the commands: the driver's, or that of a layer which was put before it.
+    pub(in crate::vulkan) fn library(&self) -> Option<String> {
+        file_at(find(&self.instance, &self.raw, c"vkQueueSubmit")? as usize)
+    }
+
     pub(in crate::vulkan) fn instance(&self) -> &Instance {
         &self.instance
     }
@@ -135,15 +141,14 @@ impl Device {
 }
 
 fn missing(instance: &Instance, device: &ash::Device) -> Option<&'static CStr> {
-    FUNCTIONS.into_iter().find(|name| {
-        // SAFETY: the device is alive; the name ends in a zero byte.
-        let found = unsafe {
-            instance
-                .raw
-                .get_device_proc_addr(device.handle(), name.as_ptr())
-        };
-        found.is_none()
-    })
+    let absent = |name: &&CStr| find(instance, device, name).is_none();
+    FUNCTIONS.into_iter().find(absent)
+}
+
+fn find(instance: &Instance, device: &ash::Device, name: &CStr) -> vk::PFN_vkVoidFunction {
+    let handle = device.handle();
+    // SAFETY: the device is alive; the name ends in a zero byte.
+    unsafe { instance.raw.get_device_proc_addr(handle, name.as_ptr()) }
 }
 
 impl Drop for Device {
