@@ -188,7 +188,9 @@ impl Driver {
         let table = Table::of(library);
         let place = table.cuInit.map(|function| function as usize);
         Self {
-            library: place.and_then(crate::library::file_at).unwrap_or_else(|| name.to_owned()),
+            library: place
+                .and_then(crate::library::file_at)
+                .unwrap_or_else(|| name.to_owned()),
             table,
         }
     }
