@@ -4,7 +4,7 @@ import type { NativeRefusal, NativeRoot } from "../native.ts";
 import { digestOfBlob } from "./blob.ts";
 import type { BlobStore } from "./blob.ts";
 import { parseManifest } from "./manifest.ts";
-import { blobPath, manifestPath, modelDigest, OLLAMA_SCHEME } from "./ollama.ts";
+import { blobPath, manifestPaths, OLLAMA_SCHEME, parseListedManifest, parseOllamaManifest } from "./ollama.ts";
 import { BadSource, FILE_BESIDE } from "./source.ts";
 import type { DigestSource, NamedDigest } from "./source.ts";
 import { parseSums } from "./sums.ts";
@@ -53,11 +53,23 @@ export function isOllamaName(source: DigestSource | undefined, path: Uint8Array)
 
 /** The blob of the model of that name. @throws SourceRefusal */
 export async function named(root: NativeRoot, address: Uint8Array): Promise<Named> {
-  const manifest = manifestPath(latin1(address).slice(OLLAMA_SCHEME.length));
-  if (manifest === undefined) throw notFound("this is no name of a model: write ollama:MODEL, ollama:MODEL:TAG or ollama:HOST/NAMESPACE/MODEL:TAG");
-  const sha256 = await readAs(root, Buffer.from(manifest), modelDigest);
-  if (sha256 === undefined) throw notFound(`the store has no model of this name: there is no ${manifest} under the root`);
-  return { path: Buffer.from(blobPath(sha256)), found: { digests: [sha256], file: manifest } };
+  const manifests = manifestPaths(latin1(address).slice(OLLAMA_SCHEME.length));
+  if (manifests === undefined) throw notFound("this is no name of a model: write ollama:MODEL, ollama:MODEL:TAG or ollama:HOST/NAMESPACE/MODEL:TAG");
+  for (const file of manifests) {
+    const says = await readAs(root, Buffer.from(file), parseOllamaManifest);
+    if (says === undefined) continue;
+    const sha256 = "model" in says ? says.model : await listedModel(root, says.manifest);
+    return { path: Buffer.from(blobPath(sha256)), found: { digests: [sha256], file } };
+  }
+  throw notFound(`the store has no model of this name: under the root there is none of ${manifests.join(", ")}`);
+}
+
+/** The model of a manifest that lies among the blobs. */
+async function listedModel(root: NativeRoot, manifest: string): Promise<string> {
+  const blob = blobPath(manifest);
+  const sha256 = await readAs(root, Buffer.from(blob), (bytes) => parseListedManifest(bytes, manifest));
+  if (sha256 === undefined) throw notFound(`the store has no ${blob}, which is the model's manifest`);
+  return sha256;
 }
 
 async function blobs(root: NativeRoot, store: BlobStore, paths: readonly Uint8Array[]): Promise<Found> {

@@ -1,13 +1,13 @@
 /** Where the digest comes from: files of digests, caches in which a name is a digest, and what happens when they lie, lack or are absurd. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, mkdirSync, renameSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, renameSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { ModelLoader } from "../../lib/index.ts";
 import type { DigestFrom } from "../../lib/index.ts";
 import { parseManifest } from "../../lib/digest-source/manifest.ts";
-import { manifestPath, modelDigest } from "../../lib/digest-source/ollama.ts";
+import { manifestPaths, parseOllamaManifest } from "../../lib/digest-source/ollama.ts";
 import { BadSource } from "../../lib/digest-source/source.ts";
 import { parseSums } from "../../lib/digest-source/sums.ts";
 import { tinyModel, tinyModelSpec } from "../fixtures/models.mjs";
@@ -55,6 +55,14 @@ function storeModel(root: string, manifest: string, layers: readonly { mediaType
   });
   const config = { mediaType: "application/vnd.docker.container.image.v1+json", digest: `sha256:${OTHER}`, size: 2 };
   writeFileSync(join(root, manifest), JSON.stringify({ schemaVersion: 2, mediaType: "application/vnd.docker.distribution.manifest.v2+json", config, layers: descriptors }));
+}
+
+/** As newer versions name a model: by a link to its manifest, which is a blob like any other. */
+function linkManifest(root: string, manifest: string, content: Buffer): void {
+  const blob = `sha256-${digest(content)}`;
+  writeFileSync(join(root, "blobs", blob), content);
+  mkdirSync(dirname(join(root, manifest)), { recursive: true });
+  symlinkSync(join("../".repeat(manifest.split("/").length - 1), "blobs", blob), join(root, manifest));
 }
 
 const MODEL = "application/vnd.ollama.image.model";
@@ -359,15 +367,50 @@ describe("an Ollama store", () => {
     await expect(loader.load("ollama:llama3:8b")).resolves.toMatchObject({ digestFrom: undefined });
   });
 
+  test("with manifests as blobs and links to them is one as well, and goes before the older places", async () => {
+    const { root, loader, records } = await gate({ requireDigest: true, digestFrom: "ollama" });
+    storeModel(root, LLAMA, [{ mediaType: MODEL, content: bytes, digest: OTHER }]);
+    storeModel(root, "manifest", [{ mediaType: MODEL, content: bytes }]);
+    linkManifest(root, "manifests-v2/ollama.com/library/llama3/8b", readFileSync(join(root, "manifest")));
+    expect(await loader.load("ollama:llama3:8b")).toMatchObject({ digestFrom: "ollama", sha256 });
+    expect((await records()).at(-1)).toMatchObject({ details: { digestFile: "manifests-v2/ollama.com/library/llama3/8b" } });
+  });
+
+  test("with a list of manifests has the one for a runner of GGUF files, inline or as a blob of its own", async () => {
+    const { root, loader } = await gate({ requireDigest: true, digestFrom: "ollama" });
+    storeModel(root, "inner", [{ mediaType: MODEL, content: bytes }]);
+    const inner = readFileSync(join(root, "inner"));
+    writeFileSync(join(root, "blobs", `sha256-${digest(inner)}`), inner);
+    const list = (...manifests: unknown[]): Buffer => Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType: "application/vnd.ollama.manifest.list.v2+json", manifests }));
+    const reference = { mediaType: "application/vnd.docker.distribution.manifest.v2+json", digest: `sha256:${digest(inner)}`, runner: "llamacpp", format: "gguf" };
+    const inline = { ...(JSON.parse(inner.toString()) as object), runner: "ollama", format: "gguf" };
+    const foreign = { ...reference, digest: `sha256:${OTHER}`, runner: "mlx", format: "safetensors" };
+    const manifest = join(root, "manifests-v2/ollama.com/library/llama3/8b");
+    mkdirSync(dirname(manifest), { recursive: true });
+    for (const content of [list(foreign, reference), list(foreign, inline), list(reference, inline)]) {
+      writeFileSync(manifest, content);
+      expect(await loader.load("ollama:llama3:8b")).toMatchObject({ digestFrom: "ollama", sha256 });
+    }
+    writeFileSync(manifest, list(foreign));
+    expect(await refusal(loader.load("ollama:llama3:8b"))).toMatchObject({ code: "DIGEST_SOURCE_INVALID" });
+    writeFileSync(manifest, list({ ...reference, digest: `sha256:${OTHER}` }));
+    expect(await refusal(loader.load("ollama:llama3:8b"))).toMatchObject({ code: "NOT_FOUND" });
+    // A manifest that is not what its name says names nothing.
+    writeFileSync(join(root, "blobs", `sha256-${OTHER}`), inner);
+    expect(await refusal(loader.load("ollama:llama3:8b"))).toMatchObject({ code: "DIGEST_SOURCE_INVALID", field: `blobs/sha256-${OTHER}` });
+  });
+
   test("names a manifest as Ollama does", () => {
-    expect(manifestPath("llama3")).toBe("manifests/registry.ollama.ai/library/llama3/latest");
-    expect(manifestPath("someone/tiny:q4")).toBe("manifests/registry.ollama.ai/someone/tiny/q4");
-    expect(manifestPath("hf.co/Someone/Tiny-GGUF:Q8_0")).toBe("manifests/hf.co/Someone/Tiny-GGUF/Q8_0");
-    expect(manifestPath("localhost:5000/a/b:c")).toBe("manifests/localhost:5000/a/b/c");
+    expect(manifestPaths("llama3")).toEqual([
+      "manifests-v2/ollama.com/library/llama3/latest", "manifests/registry.ollama.ai/library/llama3/latest", "manifests/ollama.com/library/llama3/latest",
+    ]);
+    expect(manifestPaths("someone/tiny:q4")?.[1]).toBe("manifests/registry.ollama.ai/someone/tiny/q4");
+    expect(manifestPaths("hf.co/Someone/Tiny-GGUF:Q8_0")).toEqual(["manifests-v2/hf.co/Someone/Tiny-GGUF/Q8_0", "manifests/hf.co/Someone/Tiny-GGUF/Q8_0"]);
+    expect(manifestPaths("localhost:5000/a/b:c")?.[1]).toBe("manifests/localhost:5000/a/b/c");
   });
 
   test.each(["", ":", "a:", "a:b:c", "../x", "a/../b", "..", "a/b/c/d", "a//b", "/a", "a b", "a:../../x", "a\0b", ".a", "h/n/m:.t", "a/b/", "ü"])("takes %j for no name", async (name) => {
-    expect(manifestPath(name)).toBeUndefined();
+    expect(manifestPaths(name)).toBeUndefined();
     const { loader } = await gate({ digestFrom: "ollama" });
     expect(await refusal(loader.load(`ollama:${name}`))).toMatchObject({ code: "NOT_FOUND" });
   });
@@ -388,7 +431,7 @@ describe("an Ollama store", () => {
     const error = await refusal(loader.load("ollama:llama3:8b"));
     expect(error).toMatchObject({ code: "DIGEST_SOURCE_INVALID", field: LLAMA });
     expect(error.message).toContain(message);
-    expect(() => modelDigest(Buffer.from(JSON.stringify(manifest)))).toThrow(BadSource);
+    expect(() => parseOllamaManifest(Buffer.from(JSON.stringify(manifest)))).toThrow(BadSource);
   });
 });
 
