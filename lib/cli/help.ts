@@ -37,13 +37,21 @@ ${EXIT_CODES}`,
   # The first time the SHA-256 is computed; from then on every tile is compared, on all cores
   model-loader verify --state ~/.local/state/model-loader llama.gguf --sha256 9f86d081…
 
+  # All parts of a split model, as the one model that they are; promised by the publisher's SHA256SUMS beside it
+  model-loader verify llama-00001-of-00008.gguf --digest-from sha256sums --require-digest
+
+  # A model of Ollama's, by its name
+  model-loader verify ollama:llama3:8b --root ~/.ollama/models --digest-from ollama
+
   # As a host would: nothing outside /models, every decision in the audit trail
   model-loader verify --root /models --audit /var/lib/model-loader/audit --actor deploy-42 llama.gguf
 
 Options
   --root DIR           every file must lie in DIR. A relative PATH is taken from the current folder where that
                        leads into DIR, otherwise from DIR. Default: the file's own folder, or the folder given
-  --sha256 HEX         the promised digest; for one file
+  --sha256 HEX         the promised digest; for one file, or for one split model: that of its set (README)
+  --digest-from WHAT   where a promised digest is found: sha256sums or manifest (beside the model, or in a file:
+                       sha256sums:FILE, relative to the root), huggingface or ollama (the name of the blob)
   --require-digest     refuse where no digest is promised
   --audit DIR          record every decision in the audit trail in DIR
   --state DIR          record full verifications in DIR, and prove promised digests by those records; DIR/record.key is

@@ -1,11 +1,13 @@
 /** What one command line asks to be judged, file by file. */
 import { statSync } from "node:fs";
+import { OLLAMA_SCHEME } from "../digest-source/ollama.ts";
 import type { ModelLoadErrorCode } from "../errors.ts";
 import { UsageError } from "./args.ts";
 import { fromText, toBytes, under } from "./byte-path.ts";
 import type { BytePath } from "./byte-path.ts";
 import { ownPlace, placeInRoot } from "./places.ts";
 import type { Place } from "./places.ts";
+import { filesOf, firstOf } from "./sets.ts";
 import { modelsIn } from "./walk.ts";
 import type { Found } from "./walk.ts";
 
@@ -30,6 +32,10 @@ export function placeOf(given: BytePath, root: string | undefined): Place {
 export async function jobsOf(names: readonly BytePath[], root: string | undefined): Promise<Job[]> {
   const jobs: Job[] = [];
   for (const name of names) {
+    if (isOllamaName(name) && root !== undefined) {
+      jobs.push({ root: fromText(root), ownRoot: false, path: name, shown: name });
+      continue;
+    }
     const { folder, ...place } = placeOf(name, root);
     const asked = { ...place, ownRoot: root === undefined, shown: name };
     if (folder === undefined) jobs.push(asked);
@@ -38,17 +44,25 @@ export async function jobsOf(names: readonly BytePath[], root: string | undefine
   return jobs;
 }
 
-/** One digest can be promised for one file only. */
-export function requireOneFile(names: readonly BytePath[], root: string | undefined): void {
-  const [first] = names;
-  if (names.length === 1 && first !== undefined && placeOf(first, root).folder === undefined) return;
+/** One digest can be promised for one model only: a file, or a set by some or all of its parts. */
+export function requireOneModel(names: readonly BytePath[], root: string | undefined): void {
+  const [first, ...more] = new Set(names.map(firstOf));
+  if (first !== undefined && more.length === 0 && (isOllamaName(first) || placeOf(first, root).folder === undefined)) return;
   throw new UsageError("--sha256 is the digest of one file; name that one file, and run once for each.");
 }
 
-/** The file's size for the progress bar; what cannot be looked at counts as nothing. */
+/** An address in an Ollama store, which is no path. */
+export function isOllamaName(name: BytePath): boolean {
+  return name.startsWith(OLLAMA_SCHEME);
+}
+
+/** The model's size for the progress bar; what cannot be looked at counts as nothing. */
 export function sizeBytes(job: Job): number {
+  return filesOf(job.path).reduce((sum, path) => sum + fileBytes(path.startsWith("/") ? path : under(job.root, path)), 0);
+}
+
+function fileBytes(file: BytePath): number {
   try {
-    const file = job.path.startsWith("/") ? job.path : under(job.root, job.path);
     return statSync(toBytes(file)).size;
   } catch {
     // The loader will say why.

@@ -1,11 +1,13 @@
 /** How a verdict is told: an object for programs, text for people. */
 import type { ModelLoadError } from "../errors.ts";
 import type { Finding, GgufView } from "../gguf-view.ts";
+import type { Model } from "../model.ts";
 import type { Proof } from "../proof.ts";
 import { isText, toBytes, toText } from "./byte-path.ts";
 import type { BytePath } from "./byte-path.ts";
 import { EXIT, exitOf } from "./exit.ts";
 import type { Protected, Refused, Verdict } from "./gate.ts";
+import { filesOf } from "./sets.ts";
 import { visible } from "./terminal.ts";
 import { count, sizeText } from "./units.ts";
 
@@ -23,11 +25,18 @@ export function verdictObject(verdict: Verdict): object {
   const { shown } = verdict.job;
   if (!verdict.ok) return { ...refusalObject(shown, verdict.error), ...auditError };
   if ("protection" in verdict) return { ...protectedObject(verdict), ...auditError };
-  const { sha256, blake3, proof, sizeBytes, digestExpected, gguf, guard, guardShortfall, verityDigest } = verdict.model;
+  const { sha256, blake3, proof, sizeBytes, digestExpected, gguf, guard, guardShortfall, verityDigest, digestFrom } = verdict.model;
   return {
-    ...pathObject(shown), ok: true, sha256, blake3, proof: proof.by, recordedAt: proof.recordedAt, recordIgnored: proof.recordIgnored, sizeBytes, digestExpected, guard, guardShortfall, verityDigest,
-    gguf: ggufObject(gguf), findings: gguf.findings, findingCount: gguf.findingCount, ...auditError,
+    ...pathObject(shown), ok: true, sha256, blake3, proof: proof.by, recordedAt: proof.recordedAt, recordIgnored: proof.recordIgnored, sizeBytes, digestExpected, digestFrom, guard, guardShortfall, verityDigest,
+    ...partsObject(shown, verdict.model), gguf: ggufObject(gguf), findings: gguf.findings, findingCount: gguf.findingCount, ...auditError,
   };
+}
+
+/** The parts of a split model; the object's own digest is then that of the set. */
+function partsObject(shown: BytePath, { parts }: Model): { parts?: object[] } {
+  if (parts.length === 1) return {};
+  const files = filesOf(shown);
+  return { parts: parts.map(({ sha256, blake3, sizeBytes, guard }, index) => ({ ...pathObject(files[index] ?? shown), sha256, blake3, sizeBytes, guard })) };
 }
 
 function protectedObject({ job, protection }: Protected): object {
@@ -39,8 +48,8 @@ function protectedObject({ job, protection }: Protected): object {
 }
 
 export function refusalObject(shown: BytePath, error: ModelLoadError): object {
-  const { code, message, offset, field, expected, actual, sha256, severity, retriable } = error;
-  return { ...pathObject(shown), ok: false, code, message, offset, field, expected, actual, sha256, severity, retriable };
+  const { code, message, part, offset, field, expected, actual, sha256, severity, retriable } = error;
+  return { ...pathObject(shown), ok: false, code, message, part, offset, field, expected, actual, sha256, severity, retriable };
 }
 
 /** A name that is no UTF-8 has its bytes beside the text that stands for it. */
@@ -60,12 +69,26 @@ export function verdictText(verdict: Verdict): string {
   return [
     `ok       ${nameText(verdict.job.shown)}`,
     ...("protection" in verdict ? protectionText(verdict) : []),
-    `  sha256 ${sha256} ${digestExpected ? "(as promised)" : "(computed; none was promised with --sha256)"}`,
+    `  sha256 ${sha256} ${promiseText(digestExpected, "protection" in verdict ? undefined : verdict.model.digestFrom)}`,
+    ...("protection" in verdict ? [] : partsText(verdict.job.shown, verdict.model)),
     ...proofText(proof),
     `  ${sizeText(sizeBytes)}, ${ggufText(gguf)}`,
     ...findingsText(gguf.findings, gguf.findingCount),
     ...auditText(verdict.auditError),
   ].join("\n");
+}
+
+function promiseText(digestExpected: boolean, from: Model["digestFrom"]): string {
+  if (!digestExpected) return "(computed; none was promised with --sha256)";
+  return from === undefined || from === "caller" ? "(as promised)" : `(as promised by ${from})`;
+}
+
+/** A set has a digest of its own, and is told with the digests of its parts. */
+function partsText(shown: BytePath, { parts }: Model): string[] {
+  if (parts.length === 1) return [];
+  const files = filesOf(shown);
+  const rows = parts.map(({ sha256, sizeBytes }, index) => `    ${sha256}  ${nameText(files[index] ?? shown)}, ${sizeText(sizeBytes)}`);
+  return [`  one model in ${count(parts.length, "part")}; the digest above is that of the set`, ...rows];
 }
 
 function proofText({ recordedAt, recordIgnored }: Proof): string[] {

@@ -1,9 +1,10 @@
 /** What a `verify` or `protect` command line asks for. */
-import type { CallOptions, JudgeOptions } from "../options.ts";
+import { DIGEST_SOURCES } from "../digest-source/source.ts";
+import type { CallOptions, DigestFrom, JudgeOptions } from "../options.ts";
 import { GUARDS } from "../guard.ts";
 import { digest, oneOf, parseCommand, UsageError, wholeNumber } from "./args.ts";
 import type { BytePath } from "./byte-path.ts";
-import { requireOneFile } from "./jobs.ts";
+import { isOllamaName, requireOneModel } from "./jobs.ts";
 
 export interface Ask {
   readonly action: "load" | "protect";
@@ -18,12 +19,12 @@ export interface Ask {
 
 export const VERIFY_GRAMMAR = {
   flags: ["strict", "no-engine-safety", "require-digest", "json"],
-  options: ["root", "sha256", "audit", "max-bytes", "min-guard", "state", "flat-digest", "actor", "correlation-id"],
+  options: ["root", "sha256", "audit", "max-bytes", "min-guard", "state", "flat-digest", "digest-from", "actor", "correlation-id"],
 } as const;
 
 export const PROTECT_GRAMMAR = {
   flags: ["strict", "no-engine-safety", "no-require-digest", "json"],
-  options: ["root", "sha256", "audit", "max-bytes", "state", "flat-digest", "actor", "correlation-id"],
+  options: ["root", "sha256", "audit", "max-bytes", "state", "flat-digest", "digest-from", "actor", "correlation-id"],
 } as const;
 
 /** @throws UsageError */
@@ -53,11 +54,14 @@ function asked(
   if (names.length === 0) throw new UsageError(`${action === "load" ? "verify" : "protect"} needs the name of a file or folder.`);
   const root = options.get("root");
   const sha256 = digest(options.get("sha256"), "sha256");
-  if (sha256 !== undefined) requireOneFile(names, root);
+  if (sha256 !== undefined) requireOneModel(names, root);
+  const digestFrom = digestSource(options.get("digest-from"));
+  requireStore(names, root, digestFrom);
   return {
     action, names, root, auditFolder: options.get("audit"), stateFolder: options.get("state"), json: flags.has("json"),
     judge: {
       ...own,
+      digestFrom,
       strict: flags.has("strict"),
       engineSafety: !flags.has("no-engine-safety"),
       flatDigest: oneOf(options.get("flat-digest"), "flat-digest", ["always", "unless-recorded"]),
@@ -65,4 +69,20 @@ function asked(
     },
     call: { sha256, actor: options.get("actor"), correlationId: options.get("correlation-id") },
   };
+}
+
+/** A source by its name, with the file to read behind a colon where there is one to choose. */
+function digestSource(text: string | undefined): DigestFrom | undefined {
+  if (text === undefined) return undefined;
+  const colon = text.indexOf(":");
+  if (colon < 0) return oneOf(text, "digest-from", DIGEST_SOURCES);
+  const file = text.slice(colon + 1);
+  if (file === "") throw new UsageError("--digest-from needs the name of a file behind the colon, or no colon.");
+  return oneOf(text.slice(0, colon), "digest-from", ["sha256sums", "manifest"]) === "manifest" ? { manifest: file } : { sha256sums: file };
+}
+
+/** Names that are no paths need a store in which they are looked up. */
+function requireStore(names: readonly BytePath[], root: string | undefined, digestFrom: DigestFrom | undefined): void {
+  if (!names.some(isOllamaName) || (root !== undefined && digestFrom === "ollama")) return;
+  throw new UsageError("ollama:NAME is looked up in a store: add --root ~/.ollama/models --digest-from ollama. A file of that name is written ./ollama:NAME.");
 }

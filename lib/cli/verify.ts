@@ -11,6 +11,7 @@ import { Interrupt } from "./interrupt.ts";
 import { jobsOf, sizeBytes } from "./jobs.ts";
 import type { Job } from "./jobs.ts";
 import { Output } from "./output.ts";
+import { asModels } from "./sets.ts";
 import { Progress, watched } from "./progress.ts";
 import { recordsIn } from "./state.ts";
 import { visible } from "./terminal.ts";
@@ -33,7 +34,9 @@ export function protect(args: readonly string[]): Promise<number> {
 async function judged(ask: Ask): Promise<number> {
   using interrupt = new Interrupt();
   const output = new Output(ask.json, interrupt);
-  const jobs = await jobsOf(ask.names, ask.root);
+  const files = await jobsOf(ask.names, ask.root);
+  // What is protected is a file, whatever it is a part of.
+  const jobs = ask.action === "protect" ? files : asModels(files);
   const audit = await opened(ask.auditFolder);
   if (audit instanceof Error) return withoutTrail(audit, ask, output);
   const records = recordsIn(ask.stateFolder);
