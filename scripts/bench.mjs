@@ -1,11 +1,13 @@
 /**
  * Measures the built product against its peers, all in one run, answers checked.
  *
- *     node scripts/bench.mjs [--quick] [--huge] [--only NAME] [--json FILE]
+ *     node scripts/bench.mjs [--quick] [--huge] [--only NAME] [--rounds N] [--json FILE]
  *
  * Needs node scripts/build.mjs first. Peers are fetched once into a cache outside the repository; without a
  * registry their rows are missing and their goals say "not measured". The full run takes about ten minutes and
- * 10 GB of the temporary folder; --huge adds a file of 16 GB to the proofs of whole files. The JSON goes to test/bench/results/ unless FILE is given.
+ * 10 GB of the temporary folder; --huge measures proofs of whole files with one of 16 GB too, and --rounds says how often
+ * proofs are measured. On a busy machine, run it as root under `chrt -f 5`. The JSON goes to test/bench/results/ unless FILE
+ * is given.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -22,7 +24,7 @@ const HOME = fileURLToPath(new URL("..", import.meta.url));
 const NAMES = ["header", "sha256", "loop-delay", "keys", "buffer", "small-loads", "kernels", "passes", "cold", "audit-write", "audit-latency", "audit-read"];
 
 async function main() {
-  const { quick, huge, only, json } = options();
+  const { quick, huge, only, json, rounds } = options();
   demandBuilt();
   const files = new Files();
   process.once("SIGINT", () => { files.remove(); process.exit(130); });
@@ -30,7 +32,7 @@ async function main() {
   const floor = wanted.includes("header") ? buildFloor() : undefined;
   try {
     const benchmarks = [];
-    for (const name of wanted) benchmarks.push(await one(name, { files, quick, huge, floor, example: buildExample, peers: peersOf(name) }));
+    for (const name of wanted) benchmarks.push(await one(name, { files, quick, huge, rounds, floor, example: buildExample, peers: peersOf(name) }));
     save(json, { date: new Date().toISOString(), quick, machine: machine(), peers: { ...PEERS, ...AUDIT_PEERS }, benchmarks });
   } finally {
     files.remove();
@@ -44,9 +46,11 @@ function peersOf(name) {
 }
 
 function options() {
-  const { values } = parseArgs({ options: { quick: { type: "boolean", default: false }, huge: { type: "boolean", default: false }, only: { type: "string" }, json: { type: "string" } } });
+  const flag = { type: "boolean", default: false };
+  const text = { type: "string" };
+  const { values } = parseArgs({ options: { quick: flag, huge: flag, only: text, json: text, rounds: text } });
   if (values.only !== undefined && !NAMES.includes(values.only)) throw new Error(`--only knows ${NAMES.join(", ")}`);
-  return values;
+  return { ...values, rounds: values.rounds === undefined ? undefined : Number(values.rounds) };
 }
 
 function demandBuilt() {

@@ -19,9 +19,9 @@ const READER = "one default buffered reader (8 KiB)";
 
 export const title = "Proofs of a whole file, cold";
 
-export async function measure({ files, quick, example }) {
+export async function measure({ files, quick, rounds = quick ? 3 : 7, example }) {
   const { path, bytes, sha256 } = files.written(modelSize((quick ? 1 : 4) * GB));
-  const context = { pass: example("verify", "pass"), evict: join(example("verify", "evict"), "evict"), sha256, bytes, quick };
+  const context = { pass: example("verify", "pass"), evict: join(example("verify", "evict"), "evict"), sha256, bytes, rounds };
   const records = mkdtempSync(join(files.folder, "records-"));
   await pass(context.pass, ["recorded", path, records]);
   const here = await measureAt({ path, records }, context);
@@ -43,7 +43,7 @@ function copied(path, folder) {
   return copy;
 }
 
-async function measureAt({ path, records }, { pass: binary, evict, sha256, bytes, quick }) {
+async function measureAt({ path, records }, { pass: binary, evict, sha256, bytes, rounds }) {
   const contestants = [
     { name: READER, run: () => timed(binary, ["buffered", path], "sha256") },
     { name: "REF: pread of 1 MiB + SHA-NI, one thread", run: () => timed(binary, ["ref", path], "sha256") },
@@ -53,7 +53,7 @@ async function measureAt({ path, records }, { pass: binary, evict, sha256, bytes
     await contestant("Node stream, defaults", "node-hash.mjs", { way: "stream", path }),
     ...((await available("sha256sum", ["--version"])) ? [command("sha256sum", "sha256sum", [path], (stdout) => stdout.slice(0, 64))] : []),
   ].map(({ name, run }) => ({ name, run: async () => { await evicted(evict, path); return run(); } }));
-  const rows = await race(contestants, { rounds: quick ? 3 : 7, check: (answer, who) => { demandEqual(answer, sha256, who); } });
+  const rows = await race(contestants, { rounds, check: (answer, who) => { demandEqual(answer, sha256, who); } });
   const readahead = readAheadKb(path);
   return { rows: rows.map((row) => ({ ...row, gbPerS: rounded(bytes / row.medianMs / 1e6, 3), readahead })), readahead };
 }

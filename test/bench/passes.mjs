@@ -14,20 +14,20 @@ const PEAK_MB_MAX = 64;
 
 export const title = "Proofs of a whole file, warm: SHA-256, both digests, tiles under a record";
 
-export async function measure({ files, quick, huge, example }) {
+export async function measure({ files, quick, huge, rounds = quick ? 5 : 9, example }) {
   const binary = example("verify", "pass");
   const records = mkdtempSync(join(tmpdir(), "model-loader-records-"));
   try {
     const sizes = [0.1 * GB, ...(quick ? [1 * GB] : [1 * GB, 4 * GB]), ...(huge ? [16 * GB] : [])];
     const tables = [];
-    for (const size of sizes) tables.push(await ofSize({ file: files.written(modelSize(size)), binary, records, quick, peers: size === sizes.at(-1) }));
+    for (const size of sizes) tables.push(await ofSize({ file: files.written(modelSize(size)), binary, records, rounds, peers: size === sizes.at(-1) }));
     return { rows: tables.flat(), goals: tables.flatMap(goalsOf) };
   } finally {
     rmSync(records, { recursive: true });
   }
 }
 
-async function ofSize({ file: { path, bytes, sha256 }, binary, records, quick, peers }) {
+async function ofSize({ file: { path, bytes, sha256 }, binary, records, rounds, peers }) {
   const folder = join(records, String(bytes));
   const ways = [
     ["REF: pread + SHA-NI, one thread", ["ref", path], "sha256"],
@@ -41,7 +41,7 @@ async function ofSize({ file: { path, bytes, sha256 }, binary, records, quick, p
   const contestants = ways.map(([name, args, by]) => ({ name, run: () => timed(binary, args, by) }));
   if (peers) contestants.push(...(await others(path, sha256)));
   const check = (answer, who) => { if (answer !== undefined) demandEqual(answer, sha256, who); };
-  const rows = await race(contestants, { rounds: quick ? 5 : 9, check });
+  const rows = await race(contestants, { rounds, check });
   const reference = medianOf(rows, ways[0][0]);
   return rows.map((row) => ({ gb: rounded(bytes / GB, 3), ...row, gbPerS: rounded(bytes / row.medianMs / 1e6, 3), timesRef: rounded(reference / row.medianMs, 3) }));
 }
