@@ -3,8 +3,9 @@ import { createHash, randomFillSync } from "node:crypto";
 import { closeSync, fsyncSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bigVocabulary, sparseModel } from "../fixtures/models.mjs";
+import { bigVocabulary, sparseModel, tinyModelSpec } from "../fixtures/models.mjs";
 import { u8, writeGguf } from "../fixtures/gguf-writer.mjs";
+import { partName, setDigest, splitSpecs } from "../fixtures/split-models.mjs";
 
 const BLOCK_BYTES = 8 * 1024 * 1024;
 
@@ -29,6 +30,24 @@ export class Files {
   /** A model of so many bytes with data that were really written: holes would cost no reading. */
   written(bytes) {
     return this.#once(`model-${bytes}.gguf`, (path) => ({ sha256: writeNoise(path, sparseModel(bytes)), bytes }));
+  }
+
+  /** A split model of about so many bytes in all, in so many equal parts; its digest is that of the set. */
+  split(bytes, parts) {
+    return this.#once(partName(`split-${bytes}`, 0, parts), () => {
+      const sizes = Array.from({ length: parts }, (_, index) => [index, Math.floor(bytes / parts / 32) * 32]);
+      const tensors = sizes.map(([index, size]) => ({ name: `blob.${index}.weight`, type: "i8", shape: [size] }));
+      const written = splitSpecs({ metadata: tinyModelSpec().metadata, tensors }, parts).map(writeGguf);
+      const paths = written.map((_, index) => join(this.#folder, partName(`split-${bytes}`, index, parts)));
+      const digests = written.map((part, index) => writeNoise(paths[index], part));
+      return { sha256: setDigest(digests), bytes: written.reduce((sum, { fileSize }) => sum + fileSize, 0), paths };
+    });
+  }
+
+  /** Takes a model off the disk again before the end. */
+  drop({ path, paths = [path] }) {
+    for (const each of paths) rmSync(each);
+    for (const [name, made] of this.#made) if (made.path === path) this.#made.delete(name);
   }
 
   /** A header with so many distinct metadata keys. */
