@@ -24,7 +24,7 @@
 #include "stalled.h"
 
 /* Looking at the standard input costs more than most strokes. */
-enum { STROKES_PER_LOOK = 64, FILE_BYTES_MAX = 1 << 20, LEASES_COME_USEC = 1000 };
+enum { STROKES_PER_LOOK = 64, FILE_BYTES_MAX = 1 << 20, LOADS_COME_USEC = 1000 };
 
 static char good[FILE_BYTES_MAX];
 static char evil[FILE_BYTES_MAX];
@@ -173,18 +173,19 @@ static bool stalled(char **path) {
   }
   pthread_t writing = begin_write(map + size / 2);
   munmap(map, size);
-  usleep(LEASES_COME_USEC);
+  usleep(LOADS_COME_USEC);
   turn = !turn;
   end_write(writing, (turn ? evil : good) + size / 2);
   return true;
 }
 
-/* bind FILE OVER: mounts one file over another, and the next time takes it away. */
+/* bind FILE OVER: mounts one file over another for a while, and takes it away. */
 static bool bind(char **path) {
-  static bool mounted;
-  int failed = mounted ? umount2(path[1], MNT_DETACH) : mount(path[0], path[1], NULL, MS_BIND, NULL);
-  if (failed == 0) mounted = !mounted;
-  return failed == 0 || held_off("mount");
+  if (mount(path[0], path[1], NULL, MS_BIND, NULL) != 0) {
+    return held_off("mount");
+  }
+  usleep(LOADS_COME_USEC);
+  return umount2(path[1], MNT_DETACH) == 0 || held_off("umount");
 }
 
 static bool is_memory(const char *fd_path) {

@@ -7,7 +7,7 @@ import { Attacker } from "./attacker.ts";
 import { field } from "./field.ts";
 import type { Field } from "./field.ts";
 import { inspecting, loading, naive, reading } from "./looks.ts";
-import type { Look } from "./looks.ts";
+import type { Look, Naive } from "./looks.ts";
 import { besiege, rowOf, TABLE_HEAD } from "./siege.ts";
 import type { Toll } from "./siege.ts";
 
@@ -15,6 +15,7 @@ import type { Toll } from "./siege.ts";
 const STROKES_MIN = 50;
 const TMPFS = 0x0102_1994;
 const rows = [TABLE_HEAD];
+const NOBODY: Naive = () => () => false;
 let attacker: Attacker;
 
 beforeAll(() => { attacker = new Attacker(); });
@@ -24,8 +25,8 @@ afterAll(() => {
 });
 
 /** The attack took place, and nothing has come of it but what may. */
-async function withstood(name: string, attack: readonly string[], look: Look, allowed: readonly string[], twin: () => boolean = () => false): Promise<Toll> {
-  const toll = await besiege(attacker, attack, look, twin);
+async function withstood(name: string, attack: readonly string[], look: Look, allowed: readonly string[], host: Naive = NOBODY): Promise<Toll> {
+  const toll = await besiege(attacker, attack, look, host);
   rows.push(rowOf(name, toll));
   expect(Object.keys(toll.outcomes).filter((outcome) => !allowed.includes(outcome)), rowOf(name, toll)).toEqual([]);
   expect(toll.strokes + toll.heldOff, "the attack hardly took place").toBeGreaterThan(STROKES_MIN);
@@ -47,7 +48,7 @@ describe("the name of a model", () => {
     const ground = await field();
     symlinkSync("../outside/evil.gguf", ground.at("root/link"));
     const attack = ["exchange", ground.at("root/m.gguf"), ground.at("root/link")];
-    const toll = await withstood("symbolic link", attack, loading(ground, "m.gguf"), [...HELD, MOVED, "PATH_TRAVERSAL"], () => naive(ground, "m.gguf"));
+    const toll = await withstood("symbolic link", attack, loading(ground, "m.gguf"), [...HELD, MOVED, "PATH_TRAVERSAL"], naive(ground, "m.gguf"));
     expect(toll.outcomes["PATH_TRAVERSAL"]).toBeGreaterThan(0);
     expect(toll.fooled).toBeGreaterThan(0);
   });
@@ -59,7 +60,7 @@ describe("the name of a model", () => {
     renameSync(ground.at("outside/evil.gguf"), ground.at("outside/m.gguf"));
     symlinkSync("../outside", ground.at("root/link"));
     const attack = ["exchange", ground.at("root/dir"), ground.at("root/link")];
-    const toll = await withstood("folder's link", attack, loading(ground, "dir/m.gguf"), [...HELD, "PATH_TRAVERSAL"], () => naive(ground, "dir/m.gguf"));
+    const toll = await withstood("folder's link", attack, loading(ground, "dir/m.gguf"), [...HELD, "PATH_TRAVERSAL"], naive(ground, "dir/m.gguf"));
     expect(toll.outcomes["PATH_TRAVERSAL"]).toBeGreaterThan(0);
     expect(toll.fooled).toBeGreaterThan(0);
   });
@@ -68,7 +69,7 @@ describe("the name of a model", () => {
     const ground = await field();
     const attack = ["exchange", ground.at("root/m.gguf"), ground.at("root/evil.gguf")];
     const look = loading(ground, "m.gguf", { sha256: ground.goodSha256 });
-    const toll = await withstood("rename", attack, look, [...HELD, MOVED, "DIGEST_MISMATCH"], () => naive(ground, "m.gguf"));
+    const toll = await withstood("rename", attack, look, [...HELD, MOVED, "DIGEST_MISMATCH"], naive(ground, "m.gguf"));
     expect(toll.outcomes["DIGEST_MISMATCH"]).toBeGreaterThan(0);
     expect(toll.fooled).toBeGreaterThan(0);
   });
@@ -85,7 +86,7 @@ describe("the name of a model", () => {
     const ground = await field();
     const attack = writing("recreate", ground);
     const look = loading(ground, "m.gguf", { sha256: ground.goodSha256 });
-    await withstood("inodes come back", attack, look, [...HELD, MOVED, "DIGEST_MISMATCH", "NOT_FOUND"], () => naive(ground, "m.gguf"));
+    await withstood("inodes come back", attack, look, [...HELD, MOVED, "DIGEST_MISMATCH", "NOT_FOUND"], naive(ground, "m.gguf"));
   });
 
   test("has another file mounted over it", async (context) => {
@@ -96,7 +97,7 @@ describe("the name of a model", () => {
     const look = loading(ground, "m.gguf", { sha256: ground.goodSha256 });
     // A path that led through a mount which is gone by now leads nowhere below the root.
     const allowed = [...HELD, "DIGEST_MISMATCH", "PATH_TRAVERSAL"];
-    const { outcomes } = await withstood("bind mount", attack, look, allowed, () => naive(ground, "m.gguf"));
+    const { outcomes } = await withstood("bind mount", attack, look, allowed, naive(ground, "m.gguf"));
     expect(outcomes["DIGEST_MISMATCH"]).toBeGreaterThan(0);
   });
 });
@@ -120,7 +121,7 @@ describe("the bytes of a model", () => {
   test("are rewritten in place, and the writer breaks leases", async () => {
     const ground = await field();
     const attack = writing("rewrite", ground);
-    await withstood("rewriting", attack, loading(ground, "m.gguf"), [...UNGUARDED, MOVED], () => naive(ground, "m.gguf"));
+    await withstood("rewriting", attack, loading(ground, "m.gguf"), [...UNGUARDED, MOVED], naive(ground, "m.gguf"));
     await withstood("rewriting, leased", attack, leased(ground), LEASED);
     await withstood("rewriting, sealed", attack, sealed(ground), SEALED);
   });
@@ -128,7 +129,7 @@ describe("the bytes of a model", () => {
   test("are rewritten through a hard link outside", async () => {
     const ground = await field();
     const attack = [...writing("hardlink", ground), ground.at("outside/hard.gguf")];
-    await withstood("hard link, leased", attack, leased(ground), LEASED, () => naive(ground, "m.gguf"));
+    await withstood("hard link, leased", attack, leased(ground), LEASED, naive(ground, "m.gguf"));
   });
 
   test("are cut away and put back", async () => {
@@ -150,7 +151,7 @@ describe("the bytes of a model", () => {
 
   test("are rewritten through mapping after mapping, to slip in beside a lease", async () => {
     const ground = await field();
-    await withstood("new mappings, leased", writing("remap", ground), leased(ground), LEASED, () => naive(ground, "m.gguf"));
+    await withstood("new mappings, leased", writing("remap", ground), leased(ground), LEASED, naive(ground, "m.gguf"));
   });
 
   test("are rewritten on tmpfs, in pages that io_uring holds without descriptor or mapping", async (context) => {

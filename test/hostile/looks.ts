@@ -45,10 +45,21 @@ async function outcome(look: Look): Promise<string> {
   }
 }
 
-/** What hosts do without the gate: verify a path, then open it again. True when the attack has fooled it. */
-export function naive(field: Field, path: string): boolean {
-  const [verified, used] = [read(field.at(`root/${path}`)), read(field.at(`root/${path}`))];
-  return verified === field.goodSha256 && used !== undefined && used !== verified;
+/**
+ * What hosts do without the gate: verify a path, then open it again. The first call verifies; the second, which comes when
+ * some looks have passed, opens it, and is true when the attack has fooled it.
+ */
+export type Naive = () => () => boolean;
+
+export function naive(field: Field, path: string): Naive {
+  const name = field.at(`root/${path}`);
+  return () => {
+    const verified = read(name);
+    return () => {
+      const used = read(name);
+      return verified === field.goodSha256 && used !== undefined && used !== verified;
+    };
+  };
 }
 
 /** Its name may be gone for a moment, or lead nowhere. */

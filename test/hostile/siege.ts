@@ -1,6 +1,6 @@
 /** A siege: thousands of looks at one model while another process attacks its file, and the toll of it. */
 import type { Attacker } from "./attacker.ts";
-import type { Look } from "./looks.ts";
+import type { Look, Naive } from "./looks.ts";
 
 /** On a machine that is busy with something else, what the time allows is enough. */
 const LOOKS = 10_000;
@@ -17,16 +17,17 @@ export interface Toll {
   readonly fooled: number;
 }
 
-export async function besiege(attacker: Attacker, attack: readonly string[], look: Look, naive: () => boolean): Promise<Toll> {
+export async function besiege(attacker: Attacker, attack: readonly string[], look: Look, naive: Naive): Promise<Toll> {
   const outcomes: Record<string, number> = {};
   let [looks, fooled] = [0, 0];
   const end = performance.now() + SIEGE_MS_MAX;
   const { done, heldOff } = await attacker.during(attack, async () => {
     while (looks < LOOKS && performance.now() < end) {
+      const use = naive();
       const seen = await Promise.all(Array.from({ length: AT_ONCE }, look));
       for (const outcome of seen) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
       looks += seen.length;
-      fooled += Number(naive());
+      fooled += Number(use());
     }
   });
   return { outcomes, looks, strokes: done, heldOff, fooled };
