@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TestContext } from "vitest";
 import { generator } from "../fixtures/models.mjs";
 import { FETCH_MS_MAX, fetched } from "../support/fetched.ts";
-import { BYTE_ATTACKS, Campaign, NAME_ATTACKS, roundsAt } from "./attack/campaign.mjs";
+import { BYTE_ATTACKS, Campaign, NAME_ATTACKS, roundsAt, roundsInTurn } from "./attack/campaign.mjs";
 import type { Round } from "./attack/campaign.mjs";
 
 const SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818";
@@ -53,7 +53,7 @@ describe("an engine that is handed a model under attack", () => {
   });
 
   test("as pinned, sees the verified file, whatever becomes of its name", { timeout: ROUNDS_MS_MAX }, async (context) => {
-    await playAll(campaignOf(context), roundsAt(NAME_ATTACKS, "pinned", random));
+    await playAll(campaignOf(context), roundsInTurn(NAME_ATTACKS, "pinned", random));
   });
 
   test("as leased, sees verified bytes or gets no model", { timeout: ROUNDS_MS_MAX }, async (context) => {
@@ -64,6 +64,6 @@ describe("an engine that is handed a model under attack", () => {
   });
 
   test("as sealed, sees verified bytes or gets no model", { timeout: ROUNDS_MS_MAX }, async (context) => {
-    await playAll(campaignOf(context), roundsAt(["rewrite"], "sealed", random));
+    await playAll(campaignOf(context), roundsInTurn(BYTE_ATTACKS, "sealed", random));
   });
 });

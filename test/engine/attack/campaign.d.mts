@@ -20,7 +20,11 @@ export interface Judgement {
 
 export const NAME_ATTACKS: readonly ["replace", "unlink"];
 export const BYTE_ATTACKS: readonly ["truncate", "rewrite"];
+/** At random, over everything. */
 export function anyRounds(count: number, random: () => number): Round[];
+/** One of the attacks at each moment, in turn. */
+export function roundsInTurn(attacks: readonly Round["attack"][], guard: Round["guard"], random: () => number): Round[];
+/** Each of the attacks at each moment. */
 export function roundsAt(attacks: readonly Round["attack"][], guard: Round["guard"], random: () => number): Round[];
 
 export class Campaign {

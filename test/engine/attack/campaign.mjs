@@ -18,14 +18,22 @@ const ANSWER_MS_MAX = 120_000;
 /** So many rounds at random, over everything. */
 export function anyRounds(count, random) {
   const oneOf = (list) => list[random() % list.length];
-  return Array.from({ length: count }, () => ({
-    attack: oneOf([...NAME_ATTACKS, ...BYTE_ATTACKS]), moment: oneOf(MOMENTS), guard: oneOf(GUARDS), useMmap: random() % 3 !== 0, at: random() / 2 ** 32,
-  }));
+  const attacks = [...NAME_ATTACKS, ...BYTE_ATTACKS];
+  return Array.from({ length: count }, () => roundOf(oneOf(attacks), oneOf(MOMENTS), oneOf(GUARDS), random));
 }
 
 /** Each of the attacks at each moment, under that guard. */
 export function roundsAt(attacks, guard, random) {
-  return MOMENTS.flatMap((moment) => attacks.map((attack) => ({ attack, moment, guard, useMmap: random() % 3 !== 0, at: random() / 2 ** 32 })));
+  return MOMENTS.flatMap((moment) => attacks.map((attack) => roundOf(attack, moment, guard, random)));
+}
+
+/** One of the attacks at each moment, in turn. */
+export function roundsInTurn(attacks, guard, random) {
+  return MOMENTS.map((moment, index) => roundOf(attacks[index % attacks.length], moment, guard, random));
+}
+
+function roundOf(attack, moment, guard, random) {
+  return { attack, moment, guard, useMmap: random() % 3 !== 0, at: random() / 2 ** 32 };
 }
 
 /** A host under attack; it is started again where an attack ends it. */
