@@ -6,7 +6,8 @@
 /bin/busybox mount -t tmpfs tmp /tmp
 /bin/busybox mkdir /tmp/bin
 /bin/busybox --install -s /tmp/bin
-export PATH=/tmp/bin HOME=/tmp
+# The console is a terminal, and progress bars are not what is looked for.
+export PATH=/tmp/bin HOME=/tmp TERM=dumb
 mount -t ext4 /dev/nvme1n1 /models
 mount -t ext4 /dev/nvme2n1 /plain
 chmod 755 /models

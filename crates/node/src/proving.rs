@@ -13,6 +13,8 @@ use crate::control::saturating;
 #[napi(object, object_to_js = false)]
 pub struct Proving {
     pub records: Option<Records>,
+    /// Believe an inode that nobody can have written to.
+    pub identity: bool,
     pub flat_always: bool,
     /// Absent: as many as may run at once.
     pub threads: Option<u32>,
@@ -33,6 +35,7 @@ impl TryFrom<Proving> for verify::Proving {
         Ok(Self {
             tiles: true,
             records: given.records.map(TryInto::try_into).transpose()?,
+            identity: given.identity,
             flat_always: given.flat_always,
             threads: given.threads.map_or(0, |threads| threads as usize),
         })
@@ -65,15 +68,9 @@ pub(crate) struct Proof {
 
 impl From<ProvenBy> for Proof {
     fn from(by: ProvenBy) -> Self {
-        match by {
-            ProvenBy::Sha256 => Self {
-                by: "sha256",
-                recorded_ms: None,
-            },
-            ProvenBy::Tiles { recorded } => Self {
-                by: "tiles",
-                recorded_ms: Some(milliseconds(recorded)),
-            },
+        Self {
+            by: by.as_str(),
+            recorded_ms: by.recorded().map(milliseconds),
         }
     }
 }

@@ -108,7 +108,7 @@ impl From<verify::Verified> for Verdict {
             gguf: Some(NativeGguf::new(verified.header())),
             facts: Some(verified.facts().into()),
             sha256: Some(verified.sha256().to_string()),
-            blake3: verified.tiles().map(|tiles| tiles.root().to_string()),
+            blake3: verified.blake3().map(|root| root.to_string()),
             guard_shortfall: verified.guard_shortfall(),
             verity_digest: verified.verity_digest(),
             proof: Some(verified.proven_by().into()),

@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use verify::{
-    Ask, Control, Guarding, ProvenBy, Proving, Records, Root, SetAsk, SplitName, load_set,
-    set_digest,
+    Ask, Control, Guarding, Proving, Records, Root, SetAsk, SplitName, load_set, set_digest,
 };
 
 const USAGE: &str = "usage: pass ref|buffered|flat|both|set|recorded FILE [RECORDS]";
@@ -154,10 +153,7 @@ fn load(
         Ok(verified) => Answer {
             ok: true,
             digest: verified.sha256().to_string(),
-            by: match verified.proven_by() {
-                ProvenBy::Sha256 => "sha256",
-                ProvenBy::Tiles { .. } => "tiles",
-            },
+            by: verified.proven_by().as_str(),
         },
         Err(refusal) => Answer {
             ok: false,

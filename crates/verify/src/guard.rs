@@ -7,6 +7,7 @@ mod watch;
 
 use crate::pass::Consumer;
 use crate::{Code, Refusal};
+use digest::Sha256Digest;
 pub(crate) use lease::Lease;
 pub(crate) use sealing::Sealing;
 use std::fs::File;
@@ -185,6 +186,19 @@ impl Setting {
             hold,
             sealing,
         })
+    }
+
+    /// What guards the bytes now.
+    pub(crate) fn guard(&self) -> Guard {
+        self.hold.guard()
+    }
+
+    /// The digest that the kernel measured, where it is a SHA-256.
+    pub(crate) fn verity(&self) -> Option<Sha256Digest> {
+        match &self.hold.held {
+            Held::FsVerity(digest) => digest.sha256(),
+            _ => None,
+        }
     }
 
     /// Whoever has to see the blocks for the guard's sake.

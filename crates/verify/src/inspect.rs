@@ -29,7 +29,7 @@ pub fn inspect(
 ) -> Result<Inspected, Refusal> {
     guarded(|| {
         let (file, facts) = open(root, path, control)?;
-        let header = read_header(&file, &facts, policy, control);
+        let header = read_header(&file, &facts, policy, control, None);
         Ok(Inspected {
             facts,
             header: Arc::new(header.map_err(|refusal| refusal.with_facts(facts))?),
@@ -37,15 +37,19 @@ pub fn inspect(
     })
 }
 
-fn read_header<S: Source>(
+/// `first`: how many bytes to try first, where the header's size is known.
+pub(crate) fn read_header<S: Source>(
     source: &S,
     facts: &FileFacts,
     policy: Policy,
     control: &Control,
+    first: Option<u64>,
 ) -> Result<Header, Refusal> {
     control.start(facts.size);
     let mut scanner = Scanner::new(facts.size, policy);
-    let mut buffer = vec![0; FIRST_READ_BYTES];
+    let first = first.and_then(|bytes| usize::try_from(bytes).ok());
+    let first = first.unwrap_or(FIRST_READ_BYTES);
+    let mut buffer = vec![0; first.clamp(1, TUNING.block_bytes)];
     let mut offset = 0;
     while !scanner.header_settled() && offset < facts.size {
         if control.is_cancelled() {
@@ -117,7 +121,7 @@ mod tests {
     }
 
     fn code_of(source: &Repeating) -> Code {
-        let header = read_header(source, &BEFORE, Policy::default(), &source.control);
+        let header = read_header(source, &BEFORE, Policy::default(), &source.control, None);
         header.unwrap_err().code
     }
 

@@ -2,9 +2,10 @@
 
 use crate::block::Block;
 use crate::pass::Consumer;
+use crate::recall::LaterTiles;
 use crate::ring::Failure;
 use crate::{Code, FileFacts, RecordsReport, Refusal, Tiles};
-use digest::{Sha256, Sha256Digest};
+use digest::{Blake3Digest, Sha256, Sha256Digest};
 use gguf::{Header, Policy, Scanner};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -81,8 +82,24 @@ pub(crate) struct Proof {
     pub(crate) sha256: Sha256Digest,
     pub(crate) header: Arc<Header>,
     pub(crate) tiles: Option<Tiles>,
+    /// Where the values come from when they are wanted, of a model whose bytes were not read now.
+    pub(crate) later: Option<LaterTiles>,
     pub(crate) by: ProvenBy,
     pub(crate) records: RecordsReport,
+}
+
+impl Proof {
+    /// The tile values; read from their record now where they have not been needed before.
+    pub(crate) fn tiles(&self) -> Option<&Tiles> {
+        let later = || self.later.as_ref().and_then(LaterTiles::tiles);
+        self.tiles.as_ref().or_else(later)
+    }
+
+    /// The root that the values make, without reading them.
+    pub(crate) fn blake3(&self) -> Option<Blake3Digest> {
+        let later = || self.later.as_ref().map(LaterTiles::root);
+        self.tiles.as_ref().map(Tiles::root).or_else(later)
+    }
 }
 
 /// What proves the digest of an accepted model.
@@ -95,6 +112,39 @@ pub enum ProvenBy {
         /// When that was, by the record.
         recorded: SystemTime,
     },
+    /// The kernel holds the file to the fs-verity digest of bytes that had it. None were read but the header's.
+    FsVerity {
+        /// When the digest was proven from the bytes, by the record.
+        recorded: SystemTime,
+    },
+    /// It is the inode that had it, and nobody can have written to it since, root and the kernel aside. No bytes
+    /// were read but the header's.
+    Identity {
+        /// When the digest was proven from the bytes, by the record.
+        recorded: SystemTime,
+    },
+}
+
+impl ProvenBy {
+    /// The proof's name, as records and reports spell it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::Tiles { .. } => "tiles",
+            Self::FsVerity { .. } => "fs-verity",
+            Self::Identity { .. } => "identity",
+        }
+    }
+
+    /// When the digest was proven from the bytes, where that was not now.
+    pub fn recorded(self) -> Option<SystemTime> {
+        match self {
+            Self::Sha256 => None,
+            Self::Tiles { recorded }
+            | Self::FsVerity { recorded }
+            | Self::Identity { recorded } => Some(recorded),
+        }
+    }
 }
 
 impl Hashed {
@@ -127,6 +177,7 @@ impl Hashed {
             sha256,
             header: HeaderJudge(self.scanner).verdict(sha256)?,
             tiles: None,
+            later: None,
             by: ProvenBy::Sha256,
             records: RecordsReport::default(),
         })

@@ -56,6 +56,7 @@ mod platform;
 mod protect;
 mod prove;
 mod reader;
+mod recall;
 mod records;
 mod refusal;
 mod ring;

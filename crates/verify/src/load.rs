@@ -6,16 +6,17 @@ use crate::judge::{Proof, ProvenBy, guarded};
 use crate::pass::{Consumer, TUNING};
 use crate::prove::{prove, small_enough};
 use crate::reader::Source;
+use crate::recall::{self, recall};
 use crate::records::{Records, RecordsReport};
 use crate::set::judge_lone;
 use crate::{Control, FileFacts, Guard, Guarding, Refusal, Root, Tiles, late, platform, window};
-use digest::{Sha256Digest, sha256_implementation};
+use digest::{Blake3Digest, Sha256Digest, sha256_implementation};
 use gguf::{Header, Policy};
 use std::fs::File;
 use std::num::NonZero;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -41,6 +42,9 @@ pub struct Proving {
     pub tiles: bool,
     /// Where full verifications are recorded, so that a later load of the same digest is proven by tiles.
     pub records: Option<Records>,
+    /// Where there are records: believe also that the inode that was verified is what it was, if its facts are the
+    /// same and a lease shows that nobody can have written to it. Trusts root, the kernel and the clock.
+    pub identity: bool,
     /// Compute the SHA-256 in any case, whatever was recorded.
     pub flat_always: bool,
     /// Threads that a proof by tiles runs on, at most [`THREADS_MAX`]; 0 for as many as may run at once.
@@ -55,6 +59,7 @@ impl Default for Proving {
         Self {
             tiles: true,
             records: None,
+            identity: false,
             flat_always: false,
             threads: 0,
         }
@@ -120,7 +125,12 @@ impl Verified {
 
     /// The tile values of the same bytes, unless they were not asked for.
     pub fn tiles(&self) -> Option<&Tiles> {
-        self.proof.tiles.as_ref()
+        self.proof.tiles()
+    }
+
+    /// The BLAKE3 digest of the same bytes, unless tile values were not asked for.
+    pub fn blake3(&self) -> Option<Blake3Digest> {
+        self.proof.blake3()
     }
 
     /// What proves the digest.
@@ -233,20 +243,48 @@ fn guard_and_prove(
     // Before the guard, which may be a copy in memory.
     small_enough(facts, ask)?;
     let mut setting = Setting::begin(&file, facts.size, facts.size, ask.guarding)?;
-    let mut everyone: Vec<&mut dyn Consumer> = Vec::with_capacity(consumers.len() + 1);
-    everyone.extend(setting.consumer());
-    everyone.extend(consumers.iter_mut().map(|consumer| &mut **consumer as _));
-    let proof = prove(&file, facts, ask, TUNING, control, &mut everyone)?;
+    // Whoever wants the blocks has them read.
+    let alone = consumers.is_empty() && setting.consumer().is_none();
+    let mut notes = RecordsReport::default();
+    let recalled = if alone {
+        recall(&file, facts, ask, &setting, &mut notes, control)?
+    } else {
+        None
+    };
+    let proven = recalled.map_or_else(
+        || read_all(&file, facts, ask, &mut setting, control, consumers),
+        Ok,
+    );
+    let proof = proven.map_err(|refusal| refusal.with_notes(&notes))?;
     let sha256 = proof.sha256;
     judge_lone(&proof.header, &ask.path, ask.policy).map_err(|it| it.with_sha256(sha256))?;
     let ended = setting.finish(file);
     let (hold, file) = ended.map_err(|refusal| refusal.with_sha256(sha256))?;
     if hold.guard() == Guard::Sealed {
-        let tiles = proof.tiles.as_ref().ok_or_else(Refusal::internal)?;
+        let tiles = proof.tiles().ok_or_else(Refusal::internal)?;
         prove_copy(&file, tiles, ask.proving.threads(), control)
             .map_err(|refusal| refusal.with_sha256(sha256))?;
     }
-    Ok((proof, hold, file))
+    let records = proof.records.with(&notes);
+    Ok((Proof { records, ..proof }, hold, file))
+}
+
+/// Reads every byte, and ties what was proven to what the kernel says of the file.
+fn read_all(
+    file: &Arc<File>,
+    facts: &FileFacts,
+    ask: &Ask,
+    setting: &mut Setting,
+    control: &Control,
+    consumers: &mut [&mut dyn Consumer],
+) -> Result<Proof, Refusal> {
+    let started = SystemTime::now();
+    let mut everyone: Vec<&mut dyn Consumer> = Vec::with_capacity(consumers.len() + 1);
+    everyone.extend(setting.consumer());
+    everyone.extend(consumers.iter_mut().map(|consumer| &mut **consumer as _));
+    let mut proof = prove(file, facts, ask, TUNING, control, &mut everyone)?;
+    recall::remember(file, facts, ask, setting, &mut proof, started);
+    Ok(proof)
 }
 
 pub(crate) fn open(

@@ -66,10 +66,11 @@ pub(crate) struct Fault {
 #[cfg(target_os = "linux")]
 mod linux {
     use super::{Fault, Trouble, VerityTrouble};
-    use crate::FileFacts;
+    use crate::records::InodeFacts;
+    use crate::{FileFacts, sys};
     use rustix::fs::{
         self, Advice, AtFlags, Dir, FileType, FlockOperation, MemfdFlags, Mode, OFlags,
-        ResolveFlags, SealFlags,
+        ResolveFlags, SealFlags, StatxFlags,
     };
     use rustix::io::Errno;
     use rustix::process::{Resource, geteuid, getrlimit};
@@ -217,6 +218,24 @@ mod linux {
             mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
             ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
         }
+    }
+
+    /// The facts by which an inode is told again.
+    pub(crate) fn inode_facts(file: &File) -> Result<InodeFacts, i32> {
+        let wanted = StatxFlags::BASIC_STATS | StatxFlags::BTIME;
+        let found = fs::statx(file, c"", fs::AtFlags::EMPTY_PATH, wanted);
+        let found = found.map_err(Errno::raw_os_error)?;
+        if found.stx_mask & wanted.bits() != wanted.bits() {
+            return Err(Errno::OPNOTSUPP.raw_os_error());
+        }
+        let time = |time: fs::StatxTimestamp| nanoseconds(time.tv_sec, time.tv_nsec.into());
+        Ok(InodeFacts {
+            dev: fs::makedev(found.stx_dev_major, found.stx_dev_minor),
+            ino: found.stx_ino,
+            generation: sys::generation(file)?.into(),
+            btime_ns: time(found.stx_btime),
+            ctime_ns: time(found.stx_ctime),
+        })
     }
 
     fn nanoseconds(seconds: i64, rest: i64) -> i128 {
@@ -585,6 +604,7 @@ mod unsupported {
 
     use super::{Fault, Trouble, VerityTrouble};
     use crate::FileFacts;
+    use crate::records::InodeFacts;
     use std::ffi::OsStr;
     use std::fs::{File, Metadata};
     use std::io;
@@ -678,6 +698,10 @@ mod unsupported {
             mtime_ns: 0,
             ctime_ns: 0,
         }
+    }
+
+    pub(crate) fn inode_facts(_: &File) -> Result<InodeFacts, i32> {
+        Err(0)
     }
 
     pub(crate) fn same_inode(_: &Metadata, _: &Metadata) -> bool {

@@ -10,6 +10,7 @@ use crate::load::open;
 use crate::merkling::Merkling;
 use crate::pass::TUNING;
 use crate::prove::{prove, small_enough};
+use crate::recall;
 use crate::records::RecordsReport;
 use crate::{Ask, Code, Control, FileFacts, Refusal, Root, Tiles};
 use digest::Sha256Digest;
@@ -47,7 +48,7 @@ impl Protected {
 
     /// The tile values of the same bytes.
     pub fn tiles(&self) -> Option<&Tiles> {
-        self.proof.tiles.as_ref()
+        self.proof.tiles()
     }
 
     /// What the header says.
@@ -112,11 +113,13 @@ fn judge_and_seal(
     small_enough(facts, ask)?;
     let opening = Opening::look(file)?;
     let mut merkling = Merkling::start();
-    let proof = prove(file, facts, ask, TUNING, control, &mut [&mut merkling])?;
+    let mut proof = prove(file, facts, ask, TUNING, control, &mut [&mut merkling])?;
     let sealed = merkling
         .finish()
         .and_then(|computed| opening.seal(file, computed, control));
     let seal = sealed.map_err(|refusal| refusal.with_sha256(proof.sha256))?;
+    // The next load needs to read nothing.
+    recall::tie_to_verity(facts, ask, &mut proof, &seal.measured);
     Ok((proof, seal))
 }
 

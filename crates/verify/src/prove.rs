@@ -146,6 +146,7 @@ pub(crate) fn by_tiles<S: Source>(
         sha256: expected,
         header: parser.verdict(expected)?,
         tiles: Some(tiles),
+        later: None,
         by: ProvenBy::Tiles {
             recorded: record.made,
         },

@@ -8,6 +8,7 @@ mod folder;
 mod head;
 #[cfg(test)]
 mod tests;
+mod tie;
 
 use crate::Tiles;
 use digest::{MacKey, Sha256Digest, TileValue, Tiling};
@@ -15,6 +16,8 @@ use folder::Folder;
 use head::{HEAD_BYTES, Head};
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
+use tie::TIE_BYTES;
+pub(crate) use tie::{Anchor, InodeFacts, Tie};
 
 /// Smaller files are neither recorded nor looked up: their SHA-256 takes less than a millisecond.
 pub(crate) const RECORDED_BYTES_MIN: u64 = (1 << 20) + 1;
@@ -97,6 +100,14 @@ impl Reason {
 }
 
 impl Record {
+    /// Its values, where it is one of a file of the size that was asked for.
+    pub(crate) fn tiles(self) -> Option<Tiles> {
+        match self.found {
+            Found::Tiles(tiles) => Some(tiles),
+            Found::OtherSize(_) => None,
+        }
+    }
+
     /// Whether the record has these values.
     pub(crate) fn says(&self, tiles: &Tiles) -> bool {
         matches!(&self.found, Found::Tiles(known) if known.root() == tiles.root())
@@ -125,6 +136,16 @@ pub struct RecordsReport {
     pub ignored: Option<Ignored>,
     /// Whether a new one was written, or why that failed. None where none was to be.
     pub stored: Option<Result<(), String>>,
+}
+
+impl RecordsReport {
+    /// Together with what was noticed before.
+    pub(crate) fn with(self, before: &Self) -> Self {
+        Self {
+            ignored: before.ignored.clone().or(self.ignored),
+            stored: self.stored,
+        }
+    }
 }
 
 impl Records {
@@ -170,6 +191,42 @@ impl Records {
         folder.write(&name_of(sha256), &head.encode(&self.key), tiles.values())
     }
 
+    /// The tie of this digest to what the kernel says of a file of this size. None where there is none, or where
+    /// it binds another file: a copy of the same model is no forgery.
+    pub(crate) fn find_tie(
+        &self,
+        sha256: Sha256Digest,
+        size: u64,
+        anchor: Anchor,
+    ) -> Result<Option<Tie>, Ignored> {
+        let Some(folder) = Folder::open(&self.folder)? else {
+            return Ok(None);
+        };
+        let Some(mut file) = folder.open_record(&tie_name_of(sha256, anchor))? else {
+            return Ok(None);
+        };
+        let mut bytes = [0; TIE_BYTES];
+        file.read(&mut bytes)?;
+        let Some(tie) = Tie::decode(&bytes, &self.key)? else {
+            return Ok(None);
+        };
+        if tie.sha256 != sha256 {
+            return Err(Ignored::new(
+                Reason::OtherModel,
+                "the tie is that of another model",
+            ));
+        }
+        self.judge_age(tie.made)?;
+        Ok((tie.size == size && tie.binds(anchor)).then_some(tie))
+    }
+
+    /// Writes a tie; durable and whole, or not there.
+    pub(crate) fn store_tie(&self, tie: &Tie, anchor: Anchor) -> Result<(), String> {
+        let folder = Folder::make(&self.folder).map_err(|ignored| ignored.message)?;
+        let name = tie_name_of(tie.sha256, anchor);
+        folder.write(&name, &tie.encode(&self.key), &[]).map(|_| ())
+    }
+
     fn judge_age(&self, made: SystemTime) -> Result<(), Ignored> {
         let Some(age_max) = self.age_max else {
             return Ok(());
@@ -190,6 +247,10 @@ impl Records {
 
 fn name_of(sha256: Sha256Digest) -> String {
     format!("{sha256}.record")
+}
+
+fn tie_name_of(sha256: Sha256Digest, anchor: Anchor) -> String {
+    format!("{sha256}.{}", anchor.suffix())
 }
 
 /// The values behind the head, as many as the file has tiles, which must make the head's root. Called only

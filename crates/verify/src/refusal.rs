@@ -80,6 +80,12 @@ impl Refusal {
         }
     }
 
+    /// What was noticed of records before.
+    pub(crate) fn with_notes(self, notes: &RecordsReport) -> Self {
+        let records = self.records.with(notes);
+        Self { records, ..self }
+    }
+
     pub(crate) fn with_facts(self, facts: FileFacts) -> Self {
         Self {
             facts: Some(facts),

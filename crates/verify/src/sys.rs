@@ -43,6 +43,12 @@ mod linux {
     /// `fcntl`'s `F_SETSIG`, the same on every Linux.
     const F_SETSIG: libc::c_int = 10;
 
+    /// `_IOR('v', 1, long)`: the size of a long is part of it.
+    const FS_IOC_GETVERSION: u32 = if cfg!(target_pointer_width = "64") {
+        0x8008_7601
+    } else {
+        0x8004_7601
+    };
     const FS_IOC_ENABLE_VERITY: u32 = 0x4080_6685;
     const FS_IOC_MEASURE_VERITY: u32 = 0xC004_6686;
     const FS_IOC_READ_VERITY_METADATA: u32 = 0xC028_6687;
@@ -103,6 +109,15 @@ mod linux {
         // SAFETY: the descriptor is open as long as `file` lives; there is no argument.
         let answer = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLEASE) };
         answer == libc::F_RDLCK
+    }
+
+    /// Tells the inode from an earlier one of the same number. File systems that use no number twice have none.
+    pub(crate) fn generation(file: &File) -> Result<u32, i32> {
+        let mut generation: libc::c_int = 0;
+        let fd = file.as_raw_fd();
+        // SAFETY: the kernel writes an int, although the call's number says a long.
+        let answer = unsafe { libc::ioctl(fd, FS_IOC_GETVERSION as _, &raw mut generation) };
+        done(answer).map(|()| generation.cast_unsigned())
     }
 
     /// The digest by which the kernel checks every page of the file.
@@ -192,6 +207,10 @@ mod unsupported {
     }
 
     pub(crate) fn measure_verity(_: &File) -> Result<VerityMeasure, i32> {
+        Err(UNSUPPORTED)
+    }
+
+    pub(crate) fn generation(_: &File) -> Result<u32, i32> {
         Err(UNSUPPORTED)
     }
 

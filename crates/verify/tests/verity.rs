@@ -14,7 +14,7 @@
 mod common;
 
 use common::{Folder, ask, model, sha256};
-use digest::FsVerity;
+use digest::{FsVerity, MacKey};
 use rustix::io::Errno;
 use std::fs::{self, File};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -23,7 +23,9 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use verify::{Ask, Code, Control, Guard, Guarding, Protected, Refusal, Verified};
+use verify::{
+    Ask, Code, Control, Guard, Guarding, Protected, Proving, Reason, Records, Refusal, Verified,
+};
 
 const SIZE: usize = 5 << 20;
 /// For the test with a writer, which does it often.
@@ -226,6 +228,67 @@ fn a_file_protected_by_others_with_a_salt_is_verified_and_its_digest_taken_as_it
         load(&folder, Guard::FsVerity).unwrap().guard(),
         Guard::FsVerity
     );
+}
+
+/// With a record the kernel's digest is the proof; without the expected one the bytes are.
+#[test]
+#[ignore = "needs fs-verity"]
+fn a_recorded_file_under_fs_verity_is_not_read_again() {
+    let folder = Folder::new();
+    let bytes = model(SIZE);
+    folder.file("m", &bytes);
+    let ask = |bytes: &[u8]| Ask {
+        expected: Some(sha256(bytes)),
+        proving: Proving {
+            records: Some(Records {
+                folder: folder.path().join("records"),
+                key: MacKey::from([1; 32]),
+                age_max: None,
+            }),
+            ..Proving::default()
+        },
+        ..ask("m")
+    };
+    let loaded = |ask: &Ask| verify::load(&folder.root(), ask, &Control::new());
+    protect(&folder, &ask(&bytes)).expect(NEEDS);
+    let control = Control::new();
+    let verified = verify::load(&folder.root(), &ask(&bytes), &control).unwrap();
+    assert_eq!(verified.proven_by().as_str(), "fs-verity");
+    assert_eq!(verified.guard(), Guard::FsVerity);
+    assert!(control.bytes_done() <= 256, "{}", control.bytes_done());
+    let read = verified.read(300_000..300_010, &Control::new()).unwrap();
+    assert_eq!(read, bytes[300_000..300_010]);
+    // Another digest than the recorded one is computed, and found not to be the file's.
+    assert_eq!(common::code(loaded(&ask(b"other"))), Code::DigestMismatch);
+    let mut always = ask(&bytes);
+    always.proving.flat_always = true;
+    assert_eq!(loaded(&always).unwrap().proven_by().as_str(), "sha256");
+    // Other bytes in its place, under fs-verity as well: the kernel tells them apart.
+    let mut other = bytes.clone();
+    other[SIZE - 1] ^= 1;
+    fs::remove_file(folder.path().join("m")).unwrap();
+    folder.file("m", &other);
+    protect(&folder, &common::ask("m")).unwrap();
+    assert_eq!(common::code(loaded(&ask(&bytes))), Code::DigestMismatch);
+    // The same bytes in a new file: the digest is a digest of bytes, and it is known.
+    fs::remove_file(folder.path().join("m")).unwrap();
+    folder.file("m", &bytes);
+    assert_eq!(loaded(&ask(&bytes)).unwrap().proven_by().as_str(), "tiles");
+    protect(&folder, &common::ask("m")).unwrap();
+    assert_eq!(
+        loaded(&ask(&bytes)).unwrap().proven_by().as_str(),
+        "fs-verity"
+    );
+    // A forged tie is no proof.
+    let tie = format!("records/{}.verity", sha256(&bytes));
+    let tie = folder.path().join(tie);
+    let mut forged = fs::read(&tie).unwrap();
+    forged[160] ^= 1;
+    fs::write(&tie, forged).unwrap();
+    let verified = loaded(&ask(&bytes)).unwrap();
+    assert_eq!(verified.proven_by().as_str(), "tiles");
+    let reason = verified.records().ignored.as_ref().map(|it| it.reason);
+    assert_eq!(reason, Some(Reason::Forged));
 }
 
 /// One flipped bit on the raw device: the kernel's word is EIO, and the load says where.

@@ -68,6 +68,12 @@ fn trusted(file: &File) -> Result<u64, Shortage> {
 }
 
 impl VerityDigest {
+    /// The 32 bytes of the one algorithm whose digests are tied to ours.
+    pub(crate) fn sha256(&self) -> Option<Sha256Digest> {
+        let bytes = <[u8; 32]>::try_from(self.bytes.as_slice()).ok()?;
+        (self.algorithm == sys::VERITY_SHA256).then(|| bytes.into())
+    }
+
     /// A digest that we computed ourselves.
     pub(crate) fn of(computed: Sha256Digest) -> Self {
         Self {

@@ -34,10 +34,6 @@ impl Head {
     pub(super) fn encode(&self, key: &MacKey) -> Vec<u8> {
         let mut program = env!("CARGO_PKG_VERSION").as_bytes().to_vec();
         program.resize(PROGRAM_BYTES, 0);
-        let made = self.made.duration_since(SystemTime::UNIX_EPOCH);
-        let made_ms = made.map_or(0, |since| {
-            u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-        });
         let mut bytes = Vec::with_capacity(HEAD_BYTES);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&VERSION.to_le_bytes());
@@ -45,7 +41,7 @@ impl Head {
         bytes.extend_from_slice(self.sha256.as_bytes());
         bytes.extend_from_slice(self.root.as_bytes());
         bytes.extend_from_slice(&self.size.to_le_bytes());
-        bytes.extend_from_slice(&made_ms.to_le_bytes());
+        bytes.extend_from_slice(&milliseconds(self.made).to_le_bytes());
         let tag = key.tag(&bytes);
         bytes.extend_from_slice(&tag);
         bytes
@@ -79,8 +75,16 @@ impl Head {
     }
 }
 
+/// Since 1970.
+pub(super) fn milliseconds(time: SystemTime) -> u64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}
+
 /// A time beyond the clock's range is as far from now as it can be.
-fn time(made_ms: u64) -> SystemTime {
+pub(super) fn time(made_ms: u64) -> SystemTime {
     let since = Duration::from_millis(made_ms);
     SystemTime::UNIX_EPOCH
         .checked_add(since)
@@ -88,10 +92,10 @@ fn time(made_ms: u64) -> SystemTime {
 }
 
 /// What is left to read.
-struct Fields<'a>(&'a [u8]);
+pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl Fields<'_> {
-    fn next<const N: usize>(&mut self) -> Result<[u8; N], Ignored> {
+    pub(super) fn next<const N: usize>(&mut self) -> Result<[u8; N], Ignored> {
         let (field, rest) = self
             .0
             .split_first_chunk()
