@@ -3,7 +3,7 @@ import { Counter, Gauge, Histogram } from "prom-client";
 import type { Metric, Registry } from "prom-client";
 import { REFUSAL_CODES } from "./errors.ts";
 import type { ModelLoadErrorCode } from "./errors.ts";
-import type { NativeRecordNotes, RecordReason } from "./native.ts";
+import type { NativeRecordNotes, ProofName, RecordReason } from "./native.ts";
 
 /** What was asked of the loader. */
 export type Action = "load" | "validateBytes" | "inspect" | "protect";
@@ -27,7 +27,7 @@ export interface LoaderMetrics {
   unrecorded(): void;
   guardBroke(): void;
   /** What proved a digest, where one was proven, and what became of records. */
-  proven(by: "sha256" | "tiles" | undefined, notes: NativeRecordNotes | undefined): void;
+  proven(by: ProofName | undefined, notes: NativeRecordNotes | undefined): void;
   /** One reading of a verified model. */
   read(code: DecisionCode, bytes: number): void;
 }
@@ -80,14 +80,14 @@ export function loaderMetrics(registry: Registry): LoaderMetrics {
 
 function recordMetrics(registry: Registry): Pick<LoaderMetrics, "proven"> {
   const used = own(registry, "model_loader_records_used_total", (name) =>
-    new Counter({ name, help: "Loads whose digest was proven by tiles under an authenticated record.", registers: [] }));
+    new Counter({ name, help: "Loads whose digest was proven by an authenticated record: by tiles, under fs-verity or by identity.", registers: [] }));
   const ignored = own(registry, "model_loader_records_ignored_total", (name) =>
     preset(new Counter({ name, help: "Records that were not believed, by reason.", labelNames: ["reason"], registers: [] }), "reason", RECORD_REASONS));
   const stored = own(registry, "model_loader_records_stored_total", (name) =>
     preset(new Counter({ name, help: "Records written after full verifications.", labelNames: ["outcome"], registers: [] }), "outcome", ["ok", "failed"]));
   return {
     proven(by, notes) {
-      if (by === "tiles") used.inc();
+      if (by !== undefined && by !== "sha256") used.inc();
       if (notes?.ignoredReason !== undefined) ignored.inc({ reason: notes.ignoredReason });
       if (notes?.stored === true) stored.inc({ outcome: "ok" });
       if (notes?.storeFailure !== undefined) stored.inc({ outcome: "failed" });

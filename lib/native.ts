@@ -47,6 +47,8 @@ export interface NativeRecords {
   /** 32 bytes. */
   readonly key: Uint8Array;
   readonly maxAgeMs?: number;
+  /** Believe an inode that nobody can have written to. */
+  readonly identity: boolean;
 }
 
 /** Why a record was not believed. */
@@ -153,6 +155,9 @@ export interface NativeModel {
   close(): void;
 }
 
+/** What proves a digest (README, "Records"). */
+export type ProofName = "sha256" | "tiles" | "fs-verity" | "identity";
+
 export interface NativeVerdict {
   readonly refusal?: NativeRefusal;
   readonly model?: NativeModel;
@@ -166,7 +171,7 @@ export interface NativeVerdict {
   readonly verityDigest?: string;
   /** Only of a file that was to be protected: whether it was already, and whether the digest was compared with our own. */
   readonly protection?: { readonly already: boolean; readonly compared: boolean };
-  readonly proof?: { readonly by: "sha256" | "tiles"; readonly recordedMs?: number };
+  readonly proof?: { readonly by: ProofName; readonly recordedMs?: number };
   readonly records?: NativeRecordNotes;
 }
 

@@ -147,7 +147,7 @@ const JUDGE_NAMES = [
 const LOADER_NAMES = new Set<string>([
   "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", "records", "threads", ...JUDGE_NAMES,
 ]);
-const RECORD_NAMES = new Set(["folder", "key", "keyFile", "maxAgeSeconds"]);
+const RECORD_NAMES = new Set(["folder", "key", "keyFile", "maxAgeSeconds", "identity"]);
 const CALL_NAMES = new Set<string>([
   "sha256", "actor", "correlationId", "traceId", "signal", "onProgress", ...JUDGE_NAMES,
 ]);
@@ -237,12 +237,13 @@ function judgeOf(bag: Bag, defaults: ParsedJudge): ParsedJudge {
 
 function recordsOf(given: unknown): ParsedRecords | undefined {
   if (given === undefined) return undefined;
-  const { folder, key, keyFile, maxAgeSeconds } = bagOf(given, "records", RECORD_NAMES);
+  const { folder, key, keyFile, maxAgeSeconds, identity } = bagOf(given, "records", RECORD_NAMES);
   if (typeof folder !== "string" || folder === "") throw new TypeError("records.folder must be the path of a folder");
   const maxAge = optionalWhole(maxAgeSeconds, "records.maxAgeSeconds");
   return {
     folder: stringBytes(resolve(folder)),
     key: recordKey(key, keyFile, folder),
+    identity: optional(identity, "records.identity", "boolean") ?? false,
     maxAgeMs: maxAge === undefined ? undefined : Math.min(maxAge * 1000, Number.MAX_SAFE_INTEGER),
   };
 }

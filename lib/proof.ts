@@ -1,13 +1,16 @@
 /** How a model's digests came about, as it is told to callers, to the trail and to the log. */
 import type { DigestDetails, RecordDetails } from "./audit/event-details.ts";
 import { IMPLEMENTATIONS } from "./implementations.ts";
-import type { NativeRecordNotes, NativeVerdict, RecordReason } from "./native.ts";
+import type { NativeRecordNotes, NativeVerdict, ProofName, RecordReason } from "./native.ts";
 
 /** What proves that a model has its SHA-256. */
 export interface Proof {
-  /** `sha256`: it was computed from the bytes now. `tiles`: every tile has the value that it had when it was computed. */
-  readonly by: "sha256" | "tiles";
-  /** For a proof by tiles: when the SHA-256 was computed, by the authenticated record. */
+  /**
+   * `sha256`: it was computed from the bytes now. `tiles`: every tile has the value that it had when it was computed. Without reading
+   * more than the header: `fs-verity`: the kernel holds the file to the digest of those bytes; `identity`: it is the inode that had them.
+   */
+  readonly by: ProofName;
+  /** Unless it was computed now: when it was, by the authenticated record. */
   readonly recordedAt: Date | undefined;
   /** Why the record of an earlier verification was not believed, where there was one (README, "Records"). */
   readonly recordIgnored: RecordReason | undefined;

@@ -13,6 +13,11 @@ export interface RecordsOptions {
   readonly keyFile?: string | undefined;
   /** An older record is ignored, and the SHA-256 is computed again. Default: none is too old. */
   readonly maxAgeSeconds?: number | undefined;
+  /**
+   * Believe also, without reading it, that a file is what it was: the same inode with the same facts as when it was verified
+   * under a lease, and the lease had again (README, "Records"). Trusts root, the kernel and the clock. Default false.
+   */
+  readonly identity?: boolean | undefined;
 }
 
 /** What the options say, with the key's file still unread. */
@@ -20,6 +25,7 @@ export interface ParsedRecords {
   readonly folder: Uint8Array;
   readonly key: Uint8Array | { readonly file: string };
   readonly maxAgeMs: number | undefined;
+  readonly identity: boolean;
 }
 
 /** @throws TypeError where it is not exactly one key, or one that whoever writes records could exchange */
@@ -33,7 +39,7 @@ export function recordKey(key: unknown, keyFile: unknown, folder: string): Parse
 }
 
 /** @throws Error RECORD_KEY for a bad key file */
-export function openRecords({ folder, key, maxAgeMs }: ParsedRecords): NativeRecords {
+export function openRecords({ folder, key, maxAgeMs, identity }: ParsedRecords): NativeRecords {
   const bytes = key instanceof Uint8Array ? key : keyOfFile(key.file);
-  return { folder, key: bytes, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
+  return { folder, key: bytes, identity, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
 }

@@ -57,6 +57,8 @@ Options
   --state DIR          record full verifications in DIR, and prove promised digests by those records; DIR/record.key is
                        the secret that makes them believed
   --flat-digest WHEN   always: compute the SHA-256 whatever was recorded; unless-recorded (default)
+  --identity           with --state: believe, without reading it, the inode that was verified, if its facts are the same
+                       and a lease shows that nobody can have written to it; trusts root, the kernel and the clock
   --actor TEXT         who asks; recorded
   --correlation-id ID  ties the records to a request; recorded
   --max-bytes N        refuse larger files before reading them

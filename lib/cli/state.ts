@@ -6,11 +6,11 @@ import { keyOfFile } from "../record-key.ts";
 import type { RecordsOptions } from "../records.ts";
 
 /** The folder is made where it is missing. An error where it cannot be used: a faster answer was asked for, and it would not come. */
-export function recordsIn(state: string | undefined): RecordsOptions | undefined | ModelLoadError {
+export function recordsIn(state: string | undefined, identity: boolean): RecordsOptions | undefined | ModelLoadError {
   if (state === undefined) return undefined;
   try {
     mkdirSync(state, { recursive: true, mode: 0o700 });
-    return { folder: join(state, "records"), key: keyOfFile(join(state, "record.key")) };
+    return { folder: join(state, "records"), key: keyOfFile(join(state, "record.key")), identity };
   } catch (failure) {
     return new ModelLoadError("IO", { message: `the state folder cannot be used, so nothing was judged: ${(failure as Error).message}`, cause: failure });
   }

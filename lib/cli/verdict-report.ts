@@ -91,8 +91,15 @@ function partsText(shown: BytePath, { parts }: Model): string[] {
   return [`  one model in ${count(parts.length, "part")}; the digest above is that of the set`, ...rows];
 }
 
-function proofText({ recordedAt, recordIgnored }: Proof): string[] {
-  const proven = recordedAt === undefined ? [] : [`  proven by its tiles, which had this SHA-256 when it was computed at ${recordedAt.toISOString()}`];
+const PROVEN: Readonly<Record<Proof["by"], string>> = {
+  sha256: "",
+  tiles: "proven by its tiles, which had this SHA-256 when it was computed at",
+  "fs-verity": "proven by the kernel (fs-verity), without reading it; its SHA-256 was computed at",
+  identity: "believed to be what it was, without reading it (--identity); its SHA-256 was computed at",
+};
+
+function proofText({ by, recordedAt, recordIgnored }: Proof): string[] {
+  const proven = recordedAt === undefined ? [] : [`  ${PROVEN[by]} ${recordedAt.toISOString()}`];
   const ignored = recordIgnored === undefined ? [] : [`  IGNORED the record of an earlier verification: ${recordIgnored}`];
   return [...proven, ...ignored];
 }

@@ -12,13 +12,15 @@ export interface Ask {
   readonly root: string | undefined;
   readonly auditFolder: string | undefined;
   readonly stateFolder: string | undefined;
+  /** Whether a record proves an inode that nobody can have written to. */
+  readonly identity: boolean;
   readonly json: boolean;
   readonly judge: JudgeOptions;
   readonly call: Pick<CallOptions, "actor" | "correlationId"> & { readonly sha256: string | undefined };
 }
 
 export const VERIFY_GRAMMAR = {
-  flags: ["strict", "no-engine-safety", "require-digest", "json"],
+  flags: ["strict", "no-engine-safety", "require-digest", "identity", "json"],
   options: ["root", "sha256", "audit", "max-bytes", "min-guard", "state", "flat-digest", "digest-from", "actor", "correlation-id"],
 } as const;
 
@@ -30,8 +32,11 @@ export const PROTECT_GRAMMAR = {
 /** @throws UsageError */
 export function parseVerify(args: readonly string[]): Ask {
   const { flags, options, names } = parseCommand(args, VERIFY_GRAMMAR);
+  const identity = flags.has("identity");
+  if (identity && !options.has("state")) throw new UsageError("--identity believes what --state recorded; name that folder too.");
   const requireDigest = flags.has("require-digest");
-  return asked("load", names, flags, options, { requireDigest, minGuard: oneOf(options.get("min-guard"), "min-guard", GUARDS) });
+  const ask = asked("load", names, flags, options, { requireDigest, minGuard: oneOf(options.get("min-guard"), "min-guard", GUARDS) });
+  return { ...ask, identity };
 }
 
 /** @throws UsageError */
@@ -58,7 +63,7 @@ function asked(
   const digestFrom = digestSource(options.get("digest-from"));
   requireStore(names, root, digestFrom);
   return {
-    action, names, root, auditFolder: options.get("audit"), stateFolder: options.get("state"), json: flags.has("json"),
+    action, names, root, auditFolder: options.get("audit"), stateFolder: options.get("state"), identity: false, json: flags.has("json"),
     judge: {
       ...own,
       digestFrom,

@@ -39,7 +39,7 @@ async function judged(ask: Ask): Promise<number> {
   const jobs = ask.action === "protect" ? files : asModels(files);
   const audit = await opened(ask.auditFolder);
   if (audit instanceof Error) return withoutTrail(audit, ask, output);
-  const records = recordsIn(ask.stateFolder);
+  const records = recordsIn(ask.stateFolder, ask.identity);
   if (records instanceof Error) return worst([unjudged(records, ask, output), ...(await closed(audit, output))]);
   const concurrency = Math.min(FILES_AT_ONCE_MAX, availableParallelism());
   const gate = new Gate({ action: ask.action, judge: ask.judge, call: ask.call, audit, records, concurrency });

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { FILTER_OPTIONS } from "../../lib/cli/audit-filter.ts";
 import { HELP } from "../../lib/cli/help.ts";
 import { INSPECT_GRAMMAR } from "../../lib/cli/inspect-ask.ts";
-import { VERIFY_GRAMMAR } from "../../lib/cli/verify-ask.ts";
+import { PROTECT_GRAMMAR, VERIFY_GRAMMAR } from "../../lib/cli/verify-ask.ts";
 import { cli } from "./support.ts";
 
 describe("help", () => {
@@ -15,6 +15,7 @@ describe("help", () => {
     [["help", "verify"], "verify"],
     [["verify", "--help"], "verify"],
     [["verify", "x.gguf", "--json", "-h"], "verify"],
+    [["protect", "--help"], "protect"],
     [["inspect", "--help"], "inspect"],
     [["audit", "--help"], "audit"],
     [["audit", "verify", "--help"], "audit verify"],
@@ -26,7 +27,7 @@ describe("help", () => {
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${HELP[topic] ?? ""}\n`, stderr: "" });
   });
 
-  test.each([["verify", VERIFY_GRAMMAR], ["inspect", INSPECT_GRAMMAR]] as const)("of %s names every option", (name, { flags, options }) => {
+  test.each([["verify", VERIFY_GRAMMAR], ["protect", PROTECT_GRAMMAR], ["inspect", INSPECT_GRAMMAR]] as const)("of %s names every option", (name, { flags, options }) => {
     for (const option of [...flags, ...options]) expect(HELP[name]).toContain(`--${option} `);
   });
 
@@ -53,6 +54,10 @@ describe("a command line that names nothing we know is exit 2, with a hint, and 
     [["\u001B[31m"], "there is no command \\u{1B}[31m", "model-loader --help"],
     [["help", "nothing"], "there is no command nothing", "model-loader --help"],
     [["verify"], "verify needs the name of a file or folder", "model-loader verify --help"],
+    [["verify", "--identity", "x"], "--identity believes what --state recorded", "model-loader verify --help"],
+    [["protect"], "protect needs the name of a file or folder", "model-loader protect --help"],
+    [["protect", "--min-guard", "leased", "x"], "There is no option --min-guard", "model-loader protect --help"],
+    [["protect", "--sha256", "0".repeat(64), "x", "y"], "--sha256 is the digest of one file", "model-loader protect --help"],
     [["verify", "--jsno", "x"], "Did you mean --json?", "model-loader verify --help"],
     [["verify", "--max-bytes", "1e9", "x"], "--max-bytes must be a whole number", "model-loader verify --help"],
     [["verify", "--sha256", "abc", "x"], "--sha256 must be 64 hex digits", "model-loader verify --help"],

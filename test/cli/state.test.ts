@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { beforeEach, expect, test } from "vitest";
 import { sparseModel } from "../fixtures/models.mjs";
 import { cli, folder, line } from "./support.ts";
@@ -36,6 +37,15 @@ test("--flat-digest always computes the SHA-256 all the same", async () => {
   await verified();
   expect(await verified("--flat-digest", "always")).toMatchObject({ exit: 0, proof: "sha256" });
   expect(await verified("--flat-digest=unless-recorded")).toMatchObject({ exit: 0, proof: "tiles" });
+});
+
+test("--identity believes the inode that was verified, and says so", async () => {
+  await sleep(2100);
+  await verified("--identity");
+  expect(await verified("--identity")).toMatchObject({ exit: 0, proof: "identity", guard: "leased" });
+  expect(await verified()).toMatchObject({ exit: 0, proof: "tiles" });
+  const { stdout } = await cli(["verify", "--state", "state", "--identity", "--sha256", SHA256, "m.gguf"], home);
+  expect(stdout).toContain("believed to be what it was, without reading it (--identity)");
 });
 
 test("a record that was tampered with is ignored loudly: on both streams and in the trail", async () => {

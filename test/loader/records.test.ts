@@ -5,6 +5,7 @@ import {
   writeFileSync, writeSync,
 } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ModelLoader } from "../../lib/index.ts";
 import type { RecordsOptions } from "../../lib/index.ts";
@@ -39,6 +40,38 @@ function warnings(): string[] {
   onTestFinished(() => { process.off("warning", listen); });
   return seen;
 }
+
+/** A file that changed less than two seconds before it was verified is not told by its identity. */
+const SETTLED_MS = 2100;
+
+describe("the identity of an inode", () => {
+  test("proves a load where the records' option says so, and is named on the model, in the trail and in the metrics", async () => {
+    const { loader, records, metric } = await recording({ identity: true });
+    await sleep(SETTLED_MS);
+    const first = await loader.load("m.gguf", { sha256 });
+    const second = await loader.load("m.gguf", { sha256 });
+    expect({ first: first.proof.by, second: second.proof.by }).toEqual({ first: "sha256", second: "identity" });
+    expect(second).toMatchObject({ sha256, blake3: first.blake3, guard: "leased", digestExpected: true });
+    expect([...second.gguf.tensors]).toEqual([...first.gguf.tensors]);
+    expect(Buffer.from(await second.read(bytes.length - 9, 9))).toEqual(Buffer.from(bytes.subarray(-9)));
+    const { details } = (await records()).at(-1) ?? {};
+    expect(details).toMatchObject({ proof: "identity", recordedAt: second.proof.recordedAt?.toISOString(), blake3: first.blake3, guard: "leased" });
+    expect(await metric("model_loader_records_used_total")).toBe(1);
+    expect((await loader.load("m.gguf", { sha256, flatDigest: "always" })).proof.by).toBe("sha256");
+  });
+
+  test("is lost by any write, which then is found", async () => {
+    const { root, loader } = await recording({ identity: true });
+    await sleep(SETTLED_MS);
+    await (await loader.load("m.gguf", { sha256 }))[Symbol.asyncDispose]();
+    overwrite(join(root, "m.gguf"), bytes.length - 1, 1);
+    expect(await refusal(loader.load("m.gguf", { sha256 }))).toMatchObject({ code: "DIGEST_MISMATCH" });
+  });
+
+  test("is asked for by true or false", async () => {
+    await expect(recording({ identity: "yes" as unknown as boolean })).rejects.toThrow(new TypeError("records.identity must be a boolean, not string"));
+  });
+});
 
 describe("a recorded verification", () => {
   test("lets the next load be proven by tiles, and says so on the model, in the trail and in the metrics", async () => {
