@@ -12,9 +12,10 @@ mod common;
 use common::model::Model;
 use common::raw::Raw;
 use common::{on_the_double, seal, vault};
+use digest::Tiling;
 use std::os::unix::fs::FileExt;
 use verify::Control;
-use vram::{Code, ForeignRange, Level, Policy, TensorDigests, Verdict};
+use vram::{Backend, Code, Cuda, ForeignRange, Level, Policy, TensorDigests, Verdict};
 
 const ILLEGAL_ADDRESS: i32 = 700;
 
@@ -229,4 +230,69 @@ fn a_file_that_changed_after_its_verification_vouches_for_nothing() {
     control.cancel();
     let error = read(|_| true).unwrap_err();
     assert_eq!(error.code, Code::Aborted);
+}
+
+#[test]
+fn managed_weights_are_never_vouched_for() {
+    on_the_double("managed_weights_are_never_vouched_for", |_| {
+        let (vault, device) = vault();
+        let model = Model::usual();
+        let verified = model.load(&mut []);
+        let control = Control::new();
+        let digests = TensorDigests::read(&verified, |_| true, &control).unwrap();
+        let name = "blk.0.attn.weight";
+        let range = ForeignRange {
+            pointer: Raw::new().managed_memory(model.tensor(name)),
+            bytes: 1_048_576,
+            tensor: name.to_owned(),
+        };
+        let policy = Policy::default();
+        let seen = vault.verify_ranges(device, &digests, &[range], &policy, &control);
+        let range = seen.unwrap().ranges.remove(0);
+        assert_eq!(range.expected, range.actual);
+        assert_eq!(range.verdict, Verdict::NotResident);
+        assert!(range.reasons[0].contains("managed"), "{:?}", range.reasons);
+    });
+}
+
+#[test]
+fn any_length_at_any_address_has_its_digest() {
+    on_the_double("any_length_at_any_address_has_its_digest", |_| {
+        let cuda = Cuda::open().unwrap();
+        let gpu = cuda.open(cuda.devices().unwrap()[0].uuid).unwrap();
+        let bytes: Vec<u8> = (0..600_000_usize)
+            .map(|at| (at.wrapping_mul(0x9E37_79B1) >> 16).to_le_bytes()[0])
+            .collect();
+        let start = Raw::new().device_memory(&bytes);
+        let key = [0x5A; 32];
+        for offset in [0, 1, 4, 15, 16, 130] {
+            for length in [1, 63, 64, 65, 1023, 1024, 1025, 3073, 262_143, 262_145] {
+                if length > 4096 && offset > 1 {
+                    continue;
+                }
+                let mut memory = gpu.foreign(start + offset as u64, length as u64).unwrap();
+                let tiling = Tiling::of(length as u64);
+                let slice = &bytes[offset..offset + length];
+                let plain = memory.root(tiling, None, 4096).unwrap();
+                assert_eq!(
+                    plain.as_bytes(),
+                    blake3::hash(slice).as_bytes(),
+                    "{offset} {length}"
+                );
+                let keyed = memory.root(tiling, Some(key), 1).unwrap();
+                assert_eq!(keyed.as_bytes(), blake3::keyed_hash(&key, slice).as_bytes());
+            }
+        }
+    });
+}
+
+#[test]
+fn nothing_that_ships_depends_on_the_double() {
+    let lock = include_str!("../../../Cargo.lock");
+    let packages = lock
+        .split("[[package]]")
+        .filter(|text| text.contains("\"driver-double\""));
+    let names: Vec<&str> = packages.filter_map(|text| text.lines().nth(1)).collect();
+    // Itself, and in nobody's dependencies.
+    assert_eq!(names, ["name = \"driver-double\""]);
 }

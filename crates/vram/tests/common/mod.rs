@@ -39,17 +39,36 @@ pub fn on_the_double_without(name: &str, missing: &[&str], body: fn(&Double)) {
     install(&folder, missing);
     let control = folder.join("faults");
     std::fs::write(&control, "").unwrap();
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args([name, "--exact", "--nocapture", "--test-threads=1"])
-        .env("LD_LIBRARY_PATH", &folder)
-        .env(CONTROL, &control)
-        .output()
-        .unwrap();
+    let mut child = alone(name);
+    child.env("LD_LIBRARY_PATH", &folder).env(CONTROL, &control);
+    run(name, &mut child);
+}
+
+/// Runs `body` on the machine's own driver, in a process of its own: it may kill the device's context.
+pub fn on_the_gpu(name: &str, body: fn()) {
+    const CHILD: &str = "VRAM_TEST_ON_THE_GPU";
+    if std::env::var_os(CHILD).is_some() {
+        return body();
+    }
+    let mut child = alone(name);
+    println!("{}", run(name, child.arg("--ignored").env(CHILD, "1")));
+}
+
+/// This test and no other, in a process of its own.
+fn alone(name: &str) -> Command {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child.args([name, "--exact", "--nocapture", "--test-threads=1"]);
+    child
+}
+
+fn run(name: &str, child: &mut Command) -> String {
+    let child = child.output().unwrap();
     let out = String::from_utf8_lossy(&child.stdout).into_owned();
     let err = String::from_utf8_lossy(&child.stderr);
     // A name that matches no test would pass too.
     let ran = child.status.success() && out.contains("1 passed");
     assert!(ran, "{name}: {}\n{out}\n{err}", child.status);
+    out
 }
 
 fn scratch() -> PathBuf {

@@ -85,16 +85,45 @@ impl Raw {
         place.addr() as u64
     }
 
+    /// Managed memory, which the driver may move, with these bytes. Never freed.
+    pub fn managed_memory(&self, bytes: &[u8]) -> u64 {
+        let mut address = 0_u64;
+        let (length, everywhere) = (bytes.len(), 1);
+        let made = call!(
+            self,
+            "cuMemAllocManaged",
+            (*mut u64, usize, c_uint),
+            (&raw mut address, length, everywhere)
+        );
+        assert_eq!(made, 0);
+        self.write(address, bytes);
+        address
+    }
+
+    /// Gives the device the right to write to a mapping, or takes it.
+    pub fn set_writable(&self, address: u64, bytes: usize, writable: bool) {
+        // Location type device, device 0, and the protection.
+        let access: [c_int; 3] = [1, 0, if writable { 3 } else { 1 }];
+        let set = call!(
+            self,
+            "cuMemSetAccess",
+            (u64, usize, *const [c_int; 3], usize),
+            (address, bytes, &raw const access, 1)
+        );
+        assert_eq!(set, 0);
+    }
+
     /// The status of a copy to the device.
     pub fn write(&self, address: u64, bytes: &[u8]) -> i32 {
-        let nothing: Opaque = std::ptr::null_mut();
+        let stream: Opaque = std::ptr::null_mut();
         let from = bytes.as_ptr().cast::<c_void>();
         call!(
             self,
             "cuMemcpyHtoDAsync_v2",
             (u64, *const c_void, usize, Opaque),
-            (address, from, bytes.len(), nothing)
+            (address, from, bytes.len(), stream)
         )
+        .max(call!(self, "cuStreamSynchronize", (Opaque), (stream)))
     }
 
     /// The status after a kernel's store to an address.

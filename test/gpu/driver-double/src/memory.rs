@@ -26,6 +26,8 @@ pub(crate) struct Range {
 pub(crate) enum Kind {
     /// Of cuMemAlloc.
     Plain,
+    /// Of cuMemAllocManaged.
+    Managed,
     /// Of cuMemHostAlloc.
     Host,
     /// Of cuMemMap.

@@ -92,6 +92,14 @@ pub extern "C" fn cuMemAlloc_v2(address: *mut u64, bytes: usize) -> c_int {
     })
 }
 
+#[unsafe(no_mangle)]
+pub extern "C" fn cuMemAllocManaged(address: *mut u64, bytes: usize, _: c_uint) -> c_int {
+    call(|state, _| {
+        put(address, plain(state, bytes as u64, Kind::Managed)?);
+        Ok(())
+    })
+}
+
 fn plain(state: &mut State, bytes: u64, kind: Kind) -> Result<u64, i32> {
     let (start, layout) = backing(bytes, PLAIN_ALIGN)?;
     let range = Range {
@@ -435,7 +443,10 @@ pub extern "C" fn cuPointerGetAttributes(
             match take(attributes.wrapping_add(at)) {
                 2 => put(place.cast(), memory_type(&range, faults)),
                 7 => put(place.cast(), range.id),
-                8 => put(place.cast(), u8::from(faults.has("managed"))),
+                8 => put(
+                    place.cast(),
+                    u8::from(range.kind == Kind::Managed || faults.has("managed")),
+                ),
                 9 => put(place.cast(), 0_i32),
                 _ => return Err(INVALID),
             }
