@@ -49,6 +49,8 @@ pub struct RangeEvidence {
 pub struct ForeignEvidence {
     /// The worst of the ranges' verdicts; `inconclusive` where there is no range.
     pub verdict: Verdict,
+    /// Why all of them together are not `resident`, where no single one says it.
+    pub reasons: Vec<String>,
     /// The device.
     pub device: DeviceUuid,
     /// The kernels that computed it.
@@ -103,8 +105,10 @@ pub(crate) fn check(
     let fraction = device.link.as_ref().filter(|_| bytes_checked > 0);
     let fraction = fraction
         .map(|link| timing::resident_fraction_min(bytes_checked, wall_seconds, link, cache));
+    let (verdict, reasons) = together(worst(&seen), policy, fraction);
     Ok(ForeignEvidence {
-        verdict: worst(&seen),
+        verdict,
+        reasons,
         device: device.uuid,
         kernel: gpu.kernel().clone(),
         root: digests.root,
@@ -219,6 +223,20 @@ fn worst(ranges: &[RangeEvidence]) -> Verdict {
     ];
     let has = |verdict: &Verdict| ranges.iter().any(|range| range.verdict == *verdict);
     order.into_iter().find(has).unwrap_or(Verdict::Inconclusive)
+}
+
+/// What time must show of all ranges together.
+fn together(worst: Verdict, policy: &Policy, shown: Option<f64>) -> (Verdict, Vec<String>) {
+    let demanded = policy.resident_fraction_min;
+    let short = demanded.is_some_and(|demanded| shown.is_none_or(|shown| shown < demanded));
+    if worst != Verdict::Resident || !short {
+        return (worst, Vec::new());
+    }
+    let reason = format!(
+        "time shows only {:.1} % of it to be on the device",
+        shown.unwrap_or(0.0) * 100.0
+    );
+    (Verdict::Inconclusive, vec![reason])
 }
 
 fn unchecked(digests: &TensorDigests, ranges: &[ForeignRange]) -> Vec<String> {

@@ -3,8 +3,8 @@
 use crate::shard::{Facts, Shard, Watch, unix_ms};
 use crate::tensors::TensorMap;
 use crate::{
-    Access, Clock, Code, Evidence, Gpu, Level, Memory, Placement, Policy, SEAL_RECORD_VERSION,
-    SealKey, SealRecord, SealedRange, Verdict, VramError, boot, self_test,
+    Access, Clock, Code, DriverModel, Evidence, Gpu, Level, Memory, Placement, Policy,
+    SEAL_RECORD_VERSION, SealKey, SealRecord, SealedRange, Verdict, VramError, boot, self_test,
 };
 use digest::Tiling;
 use std::sync::atomic::AtomicBool;
@@ -247,7 +247,11 @@ fn close(shard: &mut Shard, key: &SealKey, clock: &dyn Clock) -> Result<Evidence
     shard.record.access = access;
     shard.record = shard.record.clone().sealed(key);
     let evidence = good(shard.check(&Level::Full, watch)?)?;
-    demanded(&shard.facts.policy, evidence)
+    demanded(
+        &shard.facts.policy,
+        shard.gpu.device().driver_model,
+        evidence,
+    )
 }
 
 /// What is on the device must be the file, and must be on the device.
@@ -270,8 +274,21 @@ fn good(evidence: Evidence) -> Result<Evidence, VramError> {
     })
 }
 
-/// A seal that cannot show what is demanded of every later check is none.
-fn demanded(policy: &Policy, evidence: Evidence) -> Result<Evidence, VramError> {
+/// A seal that cannot show what is demanded of every later check is none. Where the system owns the memory
+/// and may make it in RAM, that it was shown to be on the device is always demanded.
+fn demanded(
+    policy: &Policy,
+    model: Option<DriverModel>,
+    evidence: Evidence,
+) -> Result<Evidence, VramError> {
+    let systems = matches!(model, Some(DriverModel::Wddm | DriverModel::Mcdm));
+    if systems && evidence.verdict == Verdict::Inconclusive {
+        let message = evidence.reasons.join("; ");
+        return Err(VramError {
+            evidence: Some(Box::new(evidence)),
+            ..VramError::violation("driverModel", message)
+        });
+    }
     let shown = evidence.timing.resident_fraction_min.unwrap_or(0.0);
     if policy
         .resident_fraction_min
@@ -296,3 +313,6 @@ fn error_after(released: Result<u64, VramError>, mut error: VramError) -> VramEr
     }
     error
 }
+
+#[cfg(test)]
+mod tests;

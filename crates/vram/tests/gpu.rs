@@ -126,7 +126,9 @@ fn store(vault: &Vault, device: DeviceUuid, _: usize) {
     let address = vault.pointer(sealed.handle).unwrap().unwrap();
     assert_eq!(Raw::new().store(address), 700);
     let seen = vault.verify(sealed.handle, &Level::Full, &Control::new());
-    assert_eq!(seen.unwrap_err().code, Code::DeviceLost);
+    let error = seen.unwrap_err();
+    assert_eq!(error.code, Code::DeviceLost);
+    assert_eq!(error.driver.unwrap().status, 700);
 }
 
 on_both!(

@@ -141,7 +141,8 @@ impl Library {
         let mut text: [c_char; TEXT_BYTES] = [0; TEXT_BYTES];
         let room = c_uint::try_from(TEXT_BYTES).ok()?;
         call!(self, nvmlSystemGetDriverVersion(text.as_mut_ptr(), room))?;
-        let bytes: Vec<u8> = text.iter().map(|c| c.cast_unsigned()).collect();
+        // A C character has a sign on some processors and none on others.
+        let bytes: Vec<u8> = text.iter().flat_map(|c| c.to_ne_bytes()).collect();
         let text = CStr::from_bytes_until_nul(&bytes).ok()?;
         Some(text.to_string_lossy().into_owned())
     }

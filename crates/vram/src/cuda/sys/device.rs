@@ -77,7 +77,8 @@ fn room() -> c_int {
 
 /// The text up to its zero byte; all of it where a driver forgot the byte.
 fn text_of(text: &[c_char; TEXT_BYTES]) -> String {
-    let bytes: Vec<u8> = text.iter().map(|c| c.cast_unsigned()).collect();
+    // A C character has a sign on some processors and none on others.
+    let bytes: Vec<u8> = text.iter().flat_map(|c| c.to_ne_bytes()).collect();
     match CStr::from_bytes_until_nul(&bytes) {
         Ok(text) => text.to_string_lossy().into_owned(),
         Err(_) => String::from_utf8_lossy(&bytes).into_owned(),

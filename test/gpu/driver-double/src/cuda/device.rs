@@ -73,7 +73,7 @@ pub(crate) fn put_text(place: *mut c_char, room: c_int, text: &str) {
     let room = usize::try_from(room).unwrap_or(0).saturating_sub(1);
     let bytes = text.bytes().take(room).chain([0]);
     for (at, byte) in bytes.enumerate() {
-        put(place.wrapping_add(at), byte.cast_signed());
+        put(place.wrapping_add(at), c_char::from_ne_bytes([byte]));
     }
 }
 
