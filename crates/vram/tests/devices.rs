@@ -9,8 +9,9 @@
 
 mod common;
 
-use common::{on_the_double, on_the_double_without};
-use vram::{Backend, Code, Cuda, DeviceKind};
+use common::model::Model;
+use common::{on_the_double, on_the_double_without, seal, vault};
+use vram::{Backend, Code, Cuda, DeviceKind, Policy, Verdict};
 
 #[test]
 fn a_device_is_described_and_passes_its_test() {
@@ -73,6 +74,16 @@ fn functions_that_only_add_evidence_may_lack() {
             let device = cuda.devices().unwrap().remove(0);
             assert_eq!(device.memory.free_bytes, None);
             cuda.open(device.uuid).unwrap();
+            let (vault, device) = vault();
+            let sealed = seal(&vault, device, &Model::of(&[("w", 9)]), Policy::default());
+            let evidence = sealed.unwrap().evidence;
+            assert_eq!(
+                evidence.verdict,
+                Verdict::Resident,
+                "{:?}",
+                evidence.reasons
+            );
+            assert_eq!(evidence.placement.pinned, None);
         },
     );
 }
@@ -90,6 +101,39 @@ fn an_old_driver_is_an_answer() {
         assert_eq!(cuda.open(uuid).err().unwrap().code, Code::DriverTooOld);
         assert_eq!(double.held(), 0);
     });
+}
+
+#[test]
+fn whatever_call_fails_as_a_device_is_opened_nothing_stays_behind() {
+    on_the_double(
+        "whatever_call_fails_as_a_device_is_opened_nothing_stays_behind",
+        |double| {
+            let cuda = Cuda::open().unwrap();
+            let uuid = cuda.devices().unwrap()[0].uuid;
+            let (mut refused, mut uncleared) = (0, Vec::new());
+            // Every third, for each opening computes the whole test.
+            for failing in (1..).step_by(3) {
+                let started = double.calls();
+                double.fails(&format!("fail_call={}", started + failing));
+                let opened = cuda.open(uuid);
+                double.fails("");
+                let dirty = double.dirty_bytes();
+                refused += u32::from(opened.is_err());
+                if dirty > uncleared.last().copied().unwrap_or(0) {
+                    // It was the clearing that failed, and that is told.
+                    assert!(opened.is_err(), "call {failing}");
+                    uncleared.push(dirty);
+                }
+                drop(opened);
+                assert_eq!(double.held(), 0, "call {failing}");
+                if double.calls() < started + failing {
+                    break;
+                }
+            }
+            assert!(refused > 20, "{refused}");
+            assert!(uncleared.len() <= 1, "one call of all clears");
+        },
+    );
 }
 
 #[test]

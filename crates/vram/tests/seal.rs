@@ -212,6 +212,44 @@ fn models_of_one_tile_and_of_odd_sizes_are_sealed() {
 }
 
 #[test]
+fn whatever_call_fails_nothing_stays_behind() {
+    on_the_double("whatever_call_fails_nothing_stays_behind", |double| {
+        let (vault, device) = vault();
+        let model = Model::of(&[("w", 300_000)]);
+        // The device is opened, and tested, before anything fails.
+        vault.capacity(device, None).unwrap();
+        let before = double.held();
+        let mut refused = 0;
+        for failing in 1.. {
+            let started = double.calls();
+            double.fails(&format!("fail_call={}", started + failing));
+            let sealed = seal(&vault, device, &model, Policy::default());
+            double.fails("");
+            let reached = double.calls() >= started + failing;
+            match sealed {
+                Ok(sealed) => drop(vault.dispose(sealed.handle).unwrap()),
+                Err(error) => {
+                    refused += 1;
+                    assert_eq!(
+                        error.code,
+                        Code::AllocationFailed,
+                        "call {failing}: {error}"
+                    );
+                }
+            }
+            let left = (double.held() - before, double.dirty_bytes());
+            assert_eq!(left, (0, 0), "call {failing}");
+            assert_eq!(vault.holdings().shards, 0);
+            if !reached {
+                break;
+            }
+        }
+        // Some calls only add evidence; the others are not few.
+        assert!(refused > 50, "{refused}");
+    });
+}
+
+#[test]
 fn a_changed_record_bears_no_seal() {
     on_the_double("a_changed_record_bears_no_seal", |_| {
         let (vault, device) = vault();

@@ -102,7 +102,7 @@ impl Memory for Foreign {
 
     fn placement(&self) -> Result<Placement, VramError> {
         let _entered = self.opened.enter()?;
-        placement_of(&self.opened, self.address)
+        placement_of(&self.opened, self.address, Access::ReadWrite)
     }
 
     fn latency(&mut self, seed: u32) -> Result<Option<PageCycles>, VramError> {

@@ -197,7 +197,7 @@ impl Memory for CudaMemory {
     fn placement(&self) -> Result<Placement, VramError> {
         let Mapping { address, .. } = self.mapping()?;
         let _entered = self.opened.enter()?;
-        placement_of(&self.opened, address)
+        placement_of(&self.opened, address, self.access)
     }
 
     fn latency(&mut self, seed: u32) -> Result<Option<PageCycles>, VramError> {
@@ -228,8 +228,13 @@ impl Drop for CudaMemory {
     }
 }
 
-/// What the driver says of an address, in the device's context.
-pub(super) fn placement_of(opened: &Opened, address: u64) -> Result<Placement, VramError> {
+/// What the driver says of an address, in the device's context; of the access, what was `set` where the
+/// driver cannot be asked.
+pub(super) fn placement_of(
+    opened: &Opened,
+    address: u64,
+    set: Access,
+) -> Result<Placement, VramError> {
     let driver = opened.driver;
     let facts = driver.pointer_facts(address)?;
     let made = driver.allocation_facts(address).ok();
@@ -247,7 +252,8 @@ pub(super) fn placement_of(opened: &Opened, address: u64) -> Result<Placement, V
         allocation_bytes: driver.address_range(address).ok().map(|(_, bytes)| bytes),
         access: match protection {
             Some(PROTECTION_READ) => Access::ReadOnly,
-            _ => Access::ReadWrite,
+            Some(_) => Access::ReadWrite,
+            None => set,
         },
     })
 }

@@ -149,6 +149,11 @@ impl Double {
         Self::number(b"driver_double_held\0")
     }
 
+    /// Calls that were made so far.
+    pub fn calls(self) -> u64 {
+        Self::number(b"driver_double_calls\0")
+    }
+
     /// Bytes that were given back without having been cleared.
     pub fn dirty_bytes(self) -> u64 {
         Self::number(b"driver_double_dirty_bytes\0")

@@ -7,7 +7,7 @@ mod run;
 pub(crate) use device::{put_text, total};
 
 use crate::faults::Faults;
-use crate::state::{State, device};
+use crate::state::{OUT_OF_MEMORY, State, device};
 
 /// Fills a caller's place, where there is one.
 pub(crate) fn put<T>(place: *mut T, value: T) {
@@ -25,6 +25,17 @@ pub(crate) fn take<T: Copy>(place: *const T) -> T {
 
 /// One call to a device that still answers.
 fn call(work: impl FnOnce(&mut State, &Faults) -> Result<(), i32>) -> i32 {
+    freeing(|state, faults| {
+        state.calls += 1;
+        if faults.number("fail_call") == Some(state.calls) {
+            return Err(OUT_OF_MEMORY);
+        }
+        work(state, faults)
+    })
+}
+
+/// One call that gives something back, which never fails on demand: what it leaves would be held for good.
+fn freeing(work: impl FnOnce(&mut State, &Faults) -> Result<(), i32>) -> i32 {
     match device() {
         Ok((mut state, faults)) => work(&mut state, &faults).err().unwrap_or(0),
         Err(status) => status,

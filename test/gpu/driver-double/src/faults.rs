@@ -14,6 +14,7 @@
 //! | `slowness=10` | everything takes ten times as long by the device's clock |
 //! | `slow_launches=N` | only the next N launches do |
 //! | `oom=1` | no allocation succeeds |
+//! | `fail_call=N` | call number N says that there is no memory; calls that give something back are not counted |
 //! | `lost=1` | the device is lost; it stays so |
 //! | `wrong=1` | the kernels compute something else |
 //! | `ecc_errors=N` | uncorrected memory errors |

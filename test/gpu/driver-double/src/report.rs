@@ -20,6 +20,12 @@ pub extern "C" fn driver_double_held() -> u64 {
     held(&whatever())
 }
 
+/// How many calls were made, those that give something back left out.
+#[unsafe(no_mangle)]
+pub extern "C" fn driver_double_calls() -> u64 {
+    whatever().calls
+}
+
 fn held(state: &State) -> u64 {
     let objects = state.objects.len() + state.modules.len() + state.events.len();
     let memory = state.ranges.len() + state.reserved.len() + state.allocations.len();

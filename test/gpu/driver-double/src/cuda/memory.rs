@@ -1,7 +1,7 @@
 //! Memory: plain, mapped, the host's; copies; what is said of addresses.
 
 use super::device::total;
-use super::{call, put, take};
+use super::{call, freeing, put, take};
 use crate::faults::Faults;
 use crate::memory::{Kind, PAGE_BYTES, Range};
 use crate::state::{Held, ILLEGAL_ADDRESS, INVALID, OUT_OF_MEMORY, State};
@@ -116,7 +116,7 @@ fn plain(state: &mut State, bytes: u64, kind: Kind) -> Result<u64, i32> {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuMemFree_v2(address: u64) -> c_int {
-    call(|state, _| free_plain(state, address))
+    freeing(|state, _| free_plain(state, address))
 }
 
 fn free_plain(state: &mut State, address: u64) -> Result<(), i32> {
@@ -143,7 +143,7 @@ pub extern "C" fn cuMemHostAlloc(address: *mut *mut c_void, bytes: usize, _: c_u
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuMemFreeHost(address: *mut c_void) -> c_int {
-    call(|state, _| free_plain(state, address as u64))
+    freeing(|state, _| free_plain(state, address as u64))
 }
 
 #[unsafe(no_mangle)]
@@ -195,7 +195,7 @@ pub extern "C" fn cuMemCreate(
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuMemRelease(handle: u64) -> c_int {
-    call(|state, _| {
+    freeing(|state, _| {
         let held = state.allocations.get_mut(&handle).ok_or(INVALID)?;
         held.references = held.references.checked_sub(1).ok_or(INVALID)?;
         forget_unused(state, handle);
@@ -229,7 +229,7 @@ pub extern "C" fn cuMemAddressReserve(
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuMemAddressFree(address: u64, _bytes: usize) -> c_int {
-    call(|state, _| {
+    freeing(|state, _| {
         let layout = state.reserved.remove(&address).ok_or(INVALID)?;
         give_back(address, layout);
         Ok(())
@@ -266,7 +266,7 @@ pub extern "C" fn cuMemMap(
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuMemUnmap(address: u64, _bytes: usize) -> c_int {
-    call(|state, _| {
+    freeing(|state, _| {
         let (range, layout) = state.ranges.remove(&address).ok_or(INVALID)?;
         let dirty = bytes_of(&range).iter().filter(|&&byte| byte != 0).count();
         state.dirty_bytes += dirty as u64;

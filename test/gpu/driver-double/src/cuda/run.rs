@@ -1,7 +1,7 @@
 //! Modules, kernels, queues and marks.
 
 use super::memory::flip;
-use super::{call, put, take};
+use super::{call, freeing, put, take};
 use crate::faults::Faults;
 use crate::ptx::{Kernel, Launch, parse, run};
 use crate::state::{ILLEGAL_ADDRESS, INVALID, State};
@@ -42,7 +42,7 @@ pub extern "C" fn cuModuleLoadDataEx(
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuModuleUnload(module: *mut c_void) -> c_int {
-    call(|state, _| {
+    freeing(|state, _| {
         let found = state.modules.remove(&module.addr());
         found.map(drop).ok_or(INVALID)
     })
@@ -149,7 +149,7 @@ pub extern "C" fn cuStreamSynchronize(_stream: *mut c_void) -> c_int {
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuStreamDestroy_v2(stream: *mut c_void) -> c_int {
-    call(|state, _| {
+    freeing(|state, _| {
         let found = state.objects.remove(&stream.addr());
         found.map(drop).ok_or(INVALID)
     })
@@ -200,7 +200,7 @@ pub extern "C" fn cuEventElapsedTime(
 
 #[unsafe(no_mangle)]
 pub extern "C" fn cuEventDestroy_v2(event: *mut c_void) -> c_int {
-    call(|state, _| {
+    freeing(|state, _| {
         let found = state.events.remove(&event.addr());
         found.map(drop).ok_or(INVALID)
     })
