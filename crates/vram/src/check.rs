@@ -183,7 +183,20 @@ impl Shard {
                 break;
             }
         }
-        Ok(fewest.map(|pages| latency::summary(&pages, scale)))
+        Ok(fewest.map(|pages| self.summary(&pages)))
+    }
+
+    /// Slow by the scale of the seal. Before that is an alarm, the scale is measured again: a busy device's
+    /// own memory is slow too.
+    fn summary(&self, pages: &PageCycles) -> Latency {
+        let latency = latency::summary(pages, self.facts.scale);
+        if latency.slow_pages_count == 0 {
+            return latency;
+        }
+        match latency::scale(&*self.gpu) {
+            Ok(scale @ Some(_)) => latency::summary(pages, scale),
+            _ => latency,
+        }
     }
 
     /// Wrong content is wrong at once; a slow or weak measurement may have met a busy device.

@@ -87,7 +87,7 @@ pub(crate) fn check(
         .iter()
         .map(|range| expected_of(digests, range))
         .collect();
-    let scale = gpu.latency_scale()?;
+    let scale = latency::scale(gpu)?;
     let accounting = gpu.usage()?;
     let mut wall_seconds = 0.0;
     let mut seen = Vec::with_capacity(ranges.len());

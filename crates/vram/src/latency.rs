@@ -1,6 +1,6 @@
-//! What the pages' latencies say. Pure.
+//! What the pages' latencies say.
 
-use crate::{Latency, PageCycles};
+use crate::{Code, Gpu, Latency, PageCycles, VramError};
 
 /// Below this, local and host memory cannot be told apart by time.
 const APART_MIN: f64 = 1.3;
@@ -26,6 +26,14 @@ pub(crate) fn summary(pages: &PageCycles, scale: Option<(u32, u32)>) -> Latency 
         slow_cycles,
         slow_pages_count: slow.len() as u64,
         slow_pages: slow.into_iter().take(NAMED_MAX).collect(),
+    }
+}
+
+/// The scale of now; nothing on a device that has no room left to measure one, as an engine leaves it.
+pub(crate) fn scale(gpu: &dyn Gpu) -> Result<Option<(u32, u32)>, VramError> {
+    match gpu.latency_scale() {
+        Err(error) if error.code == Code::AllocationFailed => Ok(None),
+        scale => scale,
     }
 }
 

@@ -4,7 +4,8 @@ use crate::shard::{Facts, Shard, Watch, unix_ms};
 use crate::tensors::TensorMap;
 use crate::{
     Access, Clock, Code, DriverModel, Evidence, Gpu, Level, Memory, Placement, Policy,
-    SEAL_RECORD_VERSION, SealKey, SealRecord, SealedRange, Verdict, VramError, boot, self_test,
+    SEAL_RECORD_VERSION, SealKey, SealRecord, SealedRange, Verdict, VramError, boot, latency,
+    self_test,
 };
 use digest::Tiling;
 use std::sync::atomic::AtomicBool;
@@ -138,7 +139,7 @@ impl Upload {
             tiles: tiles.clone(),
             tensors: TensorMap::of(verified.header()),
             policy: self.policy.clone(),
-            scale: self.gpu.latency_scale()?,
+            scale: latency::scale(&*self.gpu)?,
             calibrated_seconds: None,
             access: Access::ReadWrite,
             allocation_id: placement.allocation_id,

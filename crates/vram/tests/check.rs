@@ -236,6 +236,26 @@ fn slow_is_inconclusive_and_never_an_alarm() {
 }
 
 #[test]
+fn pages_of_a_busy_device_are_not_taken_for_the_hosts() {
+    on_a_sealed_model(
+        "pages_of_a_busy_device_are_not_taken_for_the_hosts",
+        |double, vault, handle, _| {
+            // Twice as slow as at the seal: beyond the threshold that was measured then.
+            double.fails("waiting_cycles=800");
+            let seen = look(vault, handle, &Level::Quick);
+            assert_eq!(seen.verdict, Verdict::Resident, "{:?}", seen.reasons);
+            let latency = seen.timing.latency.unwrap();
+            assert!(latency.local_cycles.unwrap() > 1400, "{latency:?}");
+            // A page of the host's stands out all the same.
+            double.fails("waiting_cycles=800\nslow_pages=0");
+            let seen = look(vault, handle, &Level::Quick);
+            assert_eq!(seen.verdict, Verdict::NotResident);
+            assert_eq!(seen.timing.latency.unwrap().slow_pages, [0]);
+        },
+    );
+}
+
+#[test]
 fn a_device_that_is_busy_for_a_moment_is_measured_again() {
     on_a_sealed_model(
         "a_device_that_is_busy_for_a_moment_is_measured_again",

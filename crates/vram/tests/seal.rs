@@ -245,7 +245,7 @@ fn whatever_call_fails_nothing_stays_behind() {
             }
         }
         // Some calls only add evidence; the others are not few.
-        assert!(refused > 50, "{refused}");
+        assert!(refused > 30, "{refused}");
     });
 }
 

@@ -11,6 +11,7 @@
 //! | `elsewhere=1` | allocations say that they were not made on the device |
 //! | `unprotected=1` | mappings do not become read-only although the call succeeds |
 //! | `slow_pages=3,7` | pages of the newest mapping answer as slowly as the host's; `slow_pages=all` |
+//! | `waiting_cycles=N` | every load past the caches waits so long first, as on a device whose memory is busy |
 //! | `slowness=10` | everything takes ten times as long by the device's clock |
 //! | `slow_launches=N` | only the next N launches do |
 //! | `oom=1` | no allocation succeeds |

@@ -38,6 +38,7 @@ pub(crate) enum Kind {
 pub(crate) struct View {
     ranges: Vec<Range>,
     slow: Slow,
+    waiting_cycles: u64,
 }
 
 /// Pages that answer as slowly as the host's.
@@ -60,7 +61,12 @@ impl View {
                 .collect(),
             of: newest.max_by_key(|range| range.id).copied(),
         };
-        Self { ranges, slow }
+        let waiting_cycles = faults.number("waiting_cycles").unwrap_or(0);
+        Self {
+            ranges,
+            slow,
+            waiting_cycles,
+        }
     }
 
     /// Whether the bytes may be read, or written; the reason, where not.
@@ -83,11 +89,12 @@ impl View {
         let host = self.ranges.iter().any(|range| {
             range.kind == Kind::Host && (range.start..range.start + range.bytes).contains(&address)
         });
-        if host || self.slow.has(address) {
+        let memory = if host || self.slow.has(address) {
             HOST_CYCLES
         } else {
             LOCAL_CYCLES
-        }
+        };
+        memory + self.waiting_cycles
     }
 }
 
