@@ -97,7 +97,7 @@ describe("a model", { timeout: TEST_MS_MAX }, () => {
     const bytes = (await readFile(join(model, "model.gguf"))).length;
     expect(values).toMatchObject({
       backend: "vulkan", access: "read-write", verdict: "unified",
-      quick: "unified 0", full: `unified ${bytes}`, challenge: `unified ${bytes}`,
+      quick: "unified 0", full: `unified ${bytes}`, challenge: `unified ${bytes}`, book: "unified",
     });
     expect(values["sample"]).toMatch(/^unified [1-9]/);
   });
