@@ -62,7 +62,7 @@ function description(folder: string): string | undefined {
 }
 
 /** The same description of a driver that lies elsewhere. Several tests may write it at once, hence the rename. */
-export function redirected(described: string, driver: string, path: string): string {
+function redirected(described: string, driver: string, path: string): string {
   const { ICD, ...rest } = JSON.parse(readFileSync(described, "utf8")) as { ICD: object };
   const mine = `${path}.${process.pid}`;
   writeFileSync(mine, JSON.stringify({ ...rest, ICD: { ...ICD, library_path: driver } }));

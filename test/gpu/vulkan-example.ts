@@ -1,4 +1,4 @@
-/** The example program that uses the Vulkan backend, built once, run with an environment of the test's. */
+/** What the tests of the Vulkan backend build, and how they run it in an environment of their own. */
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -19,13 +19,22 @@ export interface Ran {
 }
 
 /** Where the built program lies. */
-export async function vulkanExample(): Promise<string> {
-  const args = ["build", "--locked", "--workspace", "--example", "vulkan", "--quiet", "--message-format", "json-render-diagnostics"];
+export function vulkanExample(): Promise<string> {
+  return built("vulkan", ["--workspace", "--example", "vulkan"]);
+}
+
+/** Where the loader lies that fails on demand. */
+export function faultyLoader(): Promise<string> {
+  return built("vulkan_faults", ["--package", "vulkan-faults"]);
+}
+
+async function built(name: string, what: readonly string[]): Promise<string> {
+  const args = ["build", "--locked", ...what, "--quiet", "--message-format", "json-render-diagnostics"];
   const { stdout } = await run("cargo", args, { cwd: ROOT, maxBuffer: OUTPUT_BYTES_MAX });
-  const messages = stdout.trim().split("\n").map((line) => JSON.parse(line) as { executable?: string; target?: { name: string } });
-  const built = messages.find(({ executable, target }) => typeof executable === "string" && target?.name === "vulkan");
-  if (built?.executable === undefined) throw new Error("cargo built no example");
-  return built.executable;
+  const messages = stdout.trim().split("\n").map((line) => JSON.parse(line) as { filenames?: string[]; target?: { name: string } });
+  const file = messages.find(({ filenames, target }) => filenames !== undefined && target?.name === name)?.filenames?.[0];
+  if (file === undefined) throw new Error(`cargo built no ${name}`);
+  return file;
 }
 
 export async function runExample(program: string, args: readonly string[], env: Readonly<Record<string, string>>): Promise<Ran> {

@@ -57,18 +57,25 @@ impl Commands {
         self.submit()
     }
 
-    /// Until the list is done; at once where none is on its way.
+    /// Until the list is done; at once where none is on its way. Afterwards none is, whatever this says.
     pub(in crate::vulkan) fn wait(&mut self) -> Result<(), Fault> {
         if !std::mem::take(&mut self.on_its_way) {
             return Ok(());
         }
+        let device = &self.device.raw;
         // SAFETY: the fence was given with the list.
-        let waited = unsafe {
-            self.device
-                .raw
-                .wait_for_fences(&[self.done], true, u64::MAX)
-        };
+        let waited = unsafe { device.wait_for_fences(&[self.done], true, u64::MAX) };
+        if waited.is_err() {
+            self.wait_for_all();
+        }
         waited.named("vkWaitForFences")
+    }
+
+    /// When it could not be waited for one list. A lost device does nothing any more.
+    fn wait_for_all(&self) {
+        let _queue = self.device.queue();
+        // SAFETY: the lock keeps other threads from the queue.
+        let _ = unsafe { self.device.raw.device_wait_idle() };
     }
 
     /// Seconds between the two marks of the list that was waited for; nothing where the device has no
@@ -150,7 +157,7 @@ impl Commands {
 
 impl Drop for Commands {
     fn drop(&mut self) {
-        // A lost device has nothing on its way, so a failure is as good as an end.
+        // A failure was told to whoever waited, or nobody needs to know.
         let _ = self.wait();
         let device = &self.device.raw;
         // SAFETY: nothing is on its way; null is passed over, here and below.
