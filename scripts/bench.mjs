@@ -21,7 +21,10 @@ import { AUDIT_PEERS, PEERS, installAuditPeers, installPeers } from "../test/ben
 import { printed } from "../test/bench/table.mjs";
 
 const HOME = fileURLToPath(new URL("..", import.meta.url));
-const NAMES = ["header", "sha256", "loop-delay", "keys", "buffer", "small-loads", "kernels", "passes", "parts", "cold", "audit-write", "audit-latency", "audit-read"];
+const NAMES = [
+  "header", "sha256", "loop-delay", "keys", "buffer", "small-loads", "kernels", "passes", "parts", "cold", "vulkan",
+  "audit-write", "audit-latency", "audit-read",
+];
 
 async function main() {
   const { quick, huge, only, json, rounds } = options();

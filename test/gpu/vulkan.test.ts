@@ -84,6 +84,16 @@ describe("on lavapipe", { timeout: TEST_MS_MAX }, () => {
   });
 });
 
+describe("what is given back", { timeout: TEST_MS_MAX }, () => {
+  test.for(["segments", "threads"])("was cleared before, on the device and on the way there: %s", { timeout: BUILD_MS_MAX }, async (command, ctx) => {
+    const { status, values, output } = await runExample(program, [command], await faulty(ctx, { VULKAN_FAULTS_WATCH: "1" }));
+    expect(status, output).toBe(0);
+    expect(Number(values["freed-bytes"])).toBeGreaterThan(6_000_000);
+    // Digests stay: they are no secret, and a few.
+    expect(Number(values["dirty-bytes"])).toBeLessThan(300_000);
+  });
+});
+
 describe("a model", { timeout: TEST_MS_MAX }, () => {
   test("is not sealed where there is no VRAM", async (ctx) => {
     const { status, values } = await vulkan(ctx, "seal", await modelFolder());

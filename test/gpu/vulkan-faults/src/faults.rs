@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 pub(crate) struct Faults {
     lacks: String,
     fails: Option<Failure>,
+    watched: bool,
 }
 
 struct Failure {
@@ -20,7 +21,12 @@ impl Faults {
         FAULTS.get_or_init(|| Self {
             lacks: told("LACKS"),
             fails: Failure::parse(&told("FAILS")),
+            watched: !told("WATCH").is_empty(),
         })
+    }
+
+    pub(crate) fn watched(&self) -> bool {
+        self.watched
     }
 
     pub(crate) fn lacks(&self, name: &CStr) -> bool {

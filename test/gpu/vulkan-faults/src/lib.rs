@@ -5,12 +5,14 @@
 //! | `VULKAN_FAULTS_LOADER` | the real loader's file |
 //! | `VULKAN_FAULTS_LACKS` | a function that nobody gets |
 //! | `VULKAN_FAULTS_FAILS` | `vkQueueSubmit=-4@3`: from its third call on the function does nothing and returns -4 |
+//! | `VULKAN_FAULTS_WATCH` | anything: prints what memory holds as it is freed (watch.rs) |
 //!
 //! A function that fails must have at most six arguments, none of them a float.
 
 #![allow(unsafe_code, reason = "it stands between C libraries")]
 
 mod faults;
+mod watch;
 
 use faults::Faults;
 use libloading::Library;
@@ -65,6 +67,13 @@ fn with_faults(name: &CStr, found: Found) -> Found {
     let faults = Faults::of_this_process();
     if faults.lacks(name) || found.is_null() {
         return std::ptr::null_mut();
+    }
+    if let Some(ours) = faults
+        .watched()
+        .then(|| watch::instead_of(name, found))
+        .flatten()
+    {
+        return ours;
     }
     if faults.fails(name) {
         FAILING.store(found, Relaxed);
