@@ -11,7 +11,9 @@ const LOAD_MS_MAX = 120_000;
 const SKIPPED = 75;
 const path = (relative: string): string => fileURLToPath(new URL(relative, import.meta.url));
 
-test.for([{ where: "all parts", bare: false }, { where: "all parts but the first", bare: true }])("the engine loads a set with tensors in $where", async ({ bare }, context) => {
+const CASES = [{ where: "all parts", bare: false }, { where: "all parts but the first", bare: true }];
+
+test.for(CASES)("the engine loads a set with tensors in $where", { timeout: INSTALL_MS_MAX + LOAD_MS_MAX }, async ({ bare }, context) => {
   const found = spawnSync(process.execPath, [path("../../scripts/engine-fixtures.mjs")], { encoding: "utf8", timeout: INSTALL_MS_MAX });
   if (found.status === SKIPPED || found.status === null) context.skip(found.stderr.trim());
   expect(found).toMatchObject({ status: 0 });
@@ -24,4 +26,4 @@ test.for([{ where: "all parts", bare: false }, { where: "all parts but the first
   expect(told).toEqual({ parts: 4, tensors: 21, tokens: 5 });
   // The engine counts the tensors' bytes alone: it found those of every part.
   expect(size).toBeGreaterThan(0.8 * parts.reduce((sum, { bytes }) => sum + bytes.length, 0) - 16_384);
-}, INSTALL_MS_MAX + LOAD_MS_MAX);
+});
