@@ -3,7 +3,7 @@
  * is over where the kernel holds it off. Then it puts everything back.
  *
  * Argument: a JSON Stage (stage.mjs). Over IPC: "strike" with an attack's name is answered "struck" or "held off"; "over" is
- * answered "restored" with whether the attack came through. The first message, "restored", comes unasked.
+ * answered "restored", which is also the first message, unasked.
  */
 import { closeSync, constants, existsSync, fstatSync, ftruncateSync, linkSync, openSync, readSync, renameSync, statSync, unlinkSync, writeSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -23,18 +23,16 @@ const ATTACKS = {
 
 /** The attack that has not come through yet. */
 let pending;
-let struck = false;
 
 function strike(attack) {
   pending = ATTACKS[attack];
   attempt();
-  process.send({ answer: struck ? "struck" : "held off" });
+  process.send(pending === undefined ? "struck" : "held off");
 }
 
 function attempt() {
   if (pending === undefined) return;
-  struck = tried(pending);
-  if (struck) pending = undefined;
+  if (tried(pending)) pending = undefined;
   else setTimeout(attempt, RETRY_MS);
 }
 
@@ -53,8 +51,7 @@ async function restore() {
   pending = undefined;
   while (!tried(restoreBytes)) await sleep(RETRY_MS);
   if (!existsSync(path) || statSync(path).ino !== statSync(kept).ino) place(kept);
-  process.send({ answer: "restored", struck });
-  struck = false;
+  process.send("restored");
 }
 
 /** The inode keeps a second name, by which it is mended. */

@@ -62,14 +62,15 @@ class Moments {
     clearTimeout(this.#timer);
     const answer = await this.#answer;
     attacker.send({ order: "over" });
-    const [restored] = await once(attacker, "message");
-    return { fell: this.#fell ?? "never", heldOff: answer?.answer === "held off", struck: restored.struck };
+    await once(attacker, "message");
+    return { fell: this.#fell ?? "never", heldOff: answer === "held off" };
   }
 
   #isAt(name) {
     return this.#round.attack !== undefined && this.#round.moment === name;
   }
 
+  /** The attacker's first answer tells whether the kernel held it off. */
   #strike() {
     this.#fell = this.#now;
     this.#answer = once(attacker, "message").then(([message]) => message);
