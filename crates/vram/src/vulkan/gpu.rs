@@ -32,9 +32,8 @@ impl Opened {
         } = found;
         let wanted = wanted(&instance, physical, &facts)?;
         let heap = weights_heap(&facts.types, &facts.heaps);
-        let weights_heap = heap.ok_or_else(|| {
-            VramError::new(Code::NoDevice, "the device has no memory of its own kind")
-        })?;
+        let weights_heap = heap
+            .ok_or_else(|| VramError::new(Code::NoDevice, "the device has no memory of its own"))?;
         let device = sys::Device::open(instance, physical, wanted)?.map_err(lacks)?;
         let device = Arc::new(device);
         let started = Instant::now();

@@ -88,13 +88,13 @@ impl Segments {
 
 /// Device memory. Cleared and freed when it is dropped.
 pub(super) struct VulkanMemory {
-    opened: Arc<Opened>,
     /// Before the segments, which its commands use.
     staging: Option<Staging>,
     /// Likewise.
     worker: Worker,
     segments: Option<Segments>,
     bytes: u64,
+    opened: Arc<Opened>,
 }
 
 impl VulkanMemory {
@@ -117,7 +117,7 @@ impl VulkanMemory {
         })
     }
 
-    /// Everything is tried, whatever fails; the first failure is told.
+    /// Clears, then frees: also what could not be cleared, which is told.
     fn free(&mut self) -> Result<u64, VramError> {
         self.staging = None;
         let Some(segments) = self.segments.take() else {
@@ -228,7 +228,7 @@ impl Memory for VulkanMemory {
             list.mark_end();
         })?;
         commands.wait()?;
-        Ok(commands.seconds()?)
+        Ok(commands.seconds().ok().flatten())
     }
 
     fn release(mut self: Box<Self>) -> Result<u64, VramError> {
