@@ -1,5 +1,5 @@
-//! What memory holds as it is freed, where the host sees it, as on a processor: prints `dirty-bytes`, how many bytes of it all
-//! were not 0, and `freed-bytes`, after each piece.
+//! What memory holds as it is freed, where the host sees it, as on a processor: prints `dirty-bytes`, how many bytes lay in pages
+//! that were not all 0, and `freed-bytes`, after each piece.
 
 use super::Found;
 use std::collections::HashMap;
@@ -9,6 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 type Device = *mut c_void;
 type Ignored = *const c_void;
+
+const PAGE_BYTES: usize = 4096;
+const ZEROES: [u8; PAGE_BYTES] = [0; PAGE_BYTES];
 
 /// As the specification lays it out.
 #[repr(C)]
@@ -124,7 +127,10 @@ fn count(start: *const u8, bytes: u64) {
     };
     // SAFETY: so many bytes are mapped there, and nothing is on its way that writes them.
     let held = unsafe { std::slice::from_raw_parts(start, length) };
-    let dirty = held.iter().filter(|&&byte| byte != 0).count() as u64;
+    // Page by page, which is one comparison each, also where nothing is optimized.
+    let pages = held.chunks(PAGE_BYTES);
+    let dirty = pages.filter(|page| ZEROES.get(..page.len()) != Some(page));
+    let dirty = dirty.map(<[u8]>::len).sum::<usize>() as u64;
     with_seen(|seen| {
         seen.dirty_bytes += dirty;
         seen.freed_bytes += length as u64;
