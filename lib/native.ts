@@ -251,11 +251,20 @@ export interface Native {
   lockFile(path: string): NativeLock | null;
   /** Syncs the descriptor's file once more when this environment (thread or process) is torn down. */
   syncAtExit(fd: number): NativeLock;
+  /**
+   * Chains lines in place: each ends with 64 characters of room, `"}` and a newline, and gets the leaf hash of the one before it there
+   * (the first: `previous`). Returns their RFC 6962 leaf hashes, 64 hexadecimal digits each.
+   */
+  linkLines(lines: Buffer, previous: string): string;
+  /** The root above a power of two of hashes (32 bytes each) that lie side by side. */
+  foldHashes(hashes: Uint8Array): Buffer;
 }
 
 /** Names of the native exports; a test holds them equal to what the binary exports. */
 export const NATIVE_EXPORTS: readonly (keyof Native)[] = [
   "about",
+  "foldHashes",
+  "linkLines",
   "lockFile",
   "newControl",
   "openRoot",

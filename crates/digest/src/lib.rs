@@ -1,5 +1,6 @@
 //! Digests of model bytes: one SHA-256 stream, several at once on one core, BLAKE3 in tiles,
-//! the digest that fs-verity measures; and the names of the instructions that compute them on this machine.
+//! the digest that fs-verity measures; the Merkle tree hashes of the audit trail; and the names of
+//! the instructions that compute them on this machine.
 
 #![deny(unsafe_code)]
 
@@ -7,6 +8,7 @@ mod blake3_digest;
 mod fs_verity;
 mod lanes;
 mod mac;
+mod merkle;
 mod self_test;
 mod sha256;
 mod sha256_digest;
@@ -16,6 +18,7 @@ pub use blake3_digest::{Blake3Digest, blake3_implementation};
 pub use fs_verity::FsVerity;
 pub use lanes::{Lanes, Sha256Stream};
 pub use mac::{MAC_BYTES, MacKey};
+pub use merkle::{HASH_BYTES, HASH_DIGITS, MerkleError, fold, leaf_hash, link_lines};
 pub use self_test::{WrongDigest, self_test};
 pub use sha256::{Sha256, sha256_implementation};
 pub use sha256_digest::{BadDigest, Sha256Digest};

@@ -20,7 +20,7 @@ mod sync_at_exit;
 mod thread;
 mod verdict;
 
-use napi::bindgen_prelude::{Buffer, Error, Result};
+use napi::bindgen_prelude::{Buffer, BufferSlice, Error, Result};
 use napi_derive::napi;
 
 use bytes_pass::NativeBytesPass;
@@ -107,4 +107,17 @@ pub fn lock_file(path: String) -> Result<Option<NativeLock>, String> {
 #[napi(catch_unwind)]
 pub fn sync_at_exit(env: napi::Env, fd: i32) -> Result<NativeSyncAtExit> {
     sync_at_exit::register(env, fd)
+}
+
+/// Chains the lines of a block in place and returns their leaf hashes, 64 digits each: see `digest::link_lines`.
+#[napi(catch_unwind)]
+pub fn link_lines(mut lines: BufferSlice, previous: String) -> Result<String> {
+    digest::link_lines(&mut lines, &previous).map_err(|error| Error::from_reason(error.to_string()))
+}
+
+/// The root above a power of two of hashes that lie side by side: see `digest::fold`.
+#[napi(catch_unwind)]
+pub fn fold_hashes(hashes: &[u8]) -> Result<Buffer> {
+    let root = digest::fold(hashes).map_err(|error| Error::from_reason(error.to_string()))?;
+    Ok(root.as_bytes().to_vec().into())
 }
