@@ -2,3 +2,11 @@
 
 /** What the first record of a trail names as its predecessor. */
 export const NO_PREVIOUS: string = "0".repeat(64);
+
+/**
+ * Fills in `prev` in lines that lie side by side, each with its newline and {@link NO_PREVIOUS} in the place of its predecessor's hash;
+ * `previous` is that of the first. Returns their leaf hashes, 64 digits each.
+ */
+export type Link = (lines: Buffer, previous: string) => string;
+
+export const LEAF_DIGITS = 64;

@@ -50,7 +50,7 @@ export class Timekeeper {
     const monoMs = seconds * 1000 + Math.floor(nanos / 1e6);
     this.#watch(unixMs, monoMs);
     const subMs = this.#within(unixMs, monoMs, nanos % 1e6);
-    return { unixMs, subMs, mono: `${seconds}${String(nanos).padStart(9, "0")}` };
+    return { unixMs, subMs, mono: `${seconds}${nineDigits(nanos)}` };
   }
 
   /** A step that nobody has asked about yet. */
@@ -68,7 +68,7 @@ export class Timekeeper {
       this.#secondText = new Date(second * 1000).toISOString().slice(0, -4);
     }
     const nanos = (instant.unixMs - second * 1000) * 1e6 + instant.subMs;
-    return `${this.#secondText}${String(nanos).padStart(9, "0")}Z`;
+    return `${this.#secondText}${nineDigits(nanos)}Z`;
   }
 
   #watch(unixMs: number, monoMs: number): void {
@@ -94,4 +94,8 @@ export class Timekeeper {
     this.#offsetNs = shiftNs + borrow * 1e6;
     this.#offsetMs = unixMs - monoMs - borrow;
   }
+}
+
+function nineDigits(nanos: number): string {
+  return String(1e9 + nanos).slice(1);
 }

@@ -6,7 +6,7 @@ import { performance } from "node:perf_hooks";
 import { asWriteError, AuditWriteError } from "./errors.ts";
 import { Pace } from "./pace.ts";
 import type { Draft } from "./record.ts";
-import type { AuditReceipt, Pending, Trail } from "./trail.ts";
+import type { AuditReceipt, Pending, Trail, Waiter } from "./trail.ts";
 
 /**
  * Denials are in the file when `emit` returns, and so are the first records of a turn of the event loop: they survive the process
@@ -34,21 +34,19 @@ export class Committer {
   #flushes: Flush[] = [];
   #scheduled = false;
   #inTurn = 0;
+  #turnMs = 0;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
     this.#trail = options.trail;
   }
 
+  /** A rejection that nobody waits for does not end the process: the record has been counted and logged as lost. */
   emit(draft: Draft): Promise<AuditReceipt> {
-    if (!this.#trail.takes(draft)) return Promise.reject(this.#noRoom(draft));
-    return new Promise((resolve, reject) => {
-      this.#trail.queue({ draft, sinceMs: performance.now(), waiter: { resolve, reject } });
-      if (this.#inTurn === 0) queueMicrotask(() => { this.#endTurn(); });
-      this.#inTurn += 1;
-      if (draft.severity !== "INFO" || this.#inTurn <= WRITTEN_AT_ONCE_MAX) this.#write();
-      this.#schedule();
-    });
+    const promised = new Promised();
+    if (this.#trail.takes(draft)) this.#take({ draft, sinceMs: this.#turn(), waiter: promised });
+    else promised.reject(this.#noRoom(draft));
+    return promised.receipt;
   }
 
   emitSync(draft: Draft): AuditReceipt {
@@ -83,6 +81,22 @@ export class Committer {
     this.#trail.tellLosses();
     if (this.#trail.unsynced > 0) this.#schedule();
     return failure;
+  }
+
+  #take(pending: Pending): void {
+    this.#trail.queue(pending);
+    this.#inTurn += 1;
+    if (pending.draft.severity !== "INFO" || this.#inTurn <= WRITTEN_AT_ONCE_MAX) this.#write();
+    this.#schedule();
+  }
+
+  /** When this turn's first record came. */
+  #turn(): number {
+    if (this.#inTurn === 0) {
+      this.#turnMs = performance.now();
+      queueMicrotask(() => { this.#endTurn(); });
+    }
+    return this.#turnMs;
   }
 
   #endTurn(): void {
@@ -166,5 +180,24 @@ export class Committer {
       this.#options.failed(draft, error);
       waiter?.reject(error);
     }
+  }
+}
+
+/** Marks its promise as handled only where it rejects: for each record that would cost as much as the promise itself. */
+class Promised implements Waiter {
+  readonly receipt: Promise<AuditReceipt>;
+  resolve!: (receipt: AuditReceipt) => void;
+  #reject!: (failure: AuditWriteError) => void;
+
+  constructor() {
+    this.receipt = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  reject(failure: AuditWriteError): void {
+    this.receipt.catch(() => undefined);
+    this.#reject(failure);
   }
 }

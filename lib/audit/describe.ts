@@ -21,6 +21,7 @@ export class Unreadable {
 /** A property of an object that may be a proxy or have getters that throw. */
 export function read(source: object, key: string): unknown {
   try {
+    // Not source[key]: for keys that are absent, as most are, the engine leaves compiled code.
     return Reflect.get(source, key);
   } catch (failure) {
     return new Unreadable(failure);

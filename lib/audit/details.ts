@@ -14,21 +14,23 @@ export function detailsJson(details: unknown): string {
   if (typeof details !== "object" || details === null) return describe(details, VALUE_MAX);
   const keys = keysOf(details);
   if (keys instanceof Unreadable) return describe(keys, VALUE_MAX);
-  const parts: string[] = [];
-  let room = DETAILS_MAX;
+  let text = "";
+  let entries = 0;
   let omitted = 0;
+  let room = DETAILS_MAX;
   for (const key of keys) {
-    const value = parts.length < ENTRIES_MAX ? read(details, key) : null;
+    const value = entries < ENTRIES_MAX ? read(details, key) : null;
     if (value === undefined) continue;
-    const part = `${keyJson(key)}:${scalarJson(value, VALUE_MAX)}`;
-    if (parts.length >= ENTRIES_MAX || part.length > room) {
+    const part = entries < ENTRIES_MAX ? keyJson(key) + scalarJson(value, VALUE_MAX) : "";
+    if (entries >= ENTRIES_MAX || part.length - 1 > room) {
       omitted += 1;
       continue;
     }
-    parts.push(part);
-    room -= part.length;
+    text += part;
+    entries += 1;
+    room -= part.length - 1;
   }
-  return omitted === 0 ? `{${parts.join(",")}}` : `{${parts.join(",")}},"detailsOmitted":${omitted}`;
+  return omitted === 0 ? `{${text.slice(1)}}` : `{${text.slice(1)}},"detailsOmitted":${omitted}`;
 }
 
 function keysOf(details: object): string[] | Unreadable {
@@ -43,10 +45,11 @@ function keysOf(details: object): string[] | Unreadable {
 const KNOWN_KEYS_MAX = 1024;
 const knownKeys = new Map<string, string>();
 
+/** With a comma in front and a colon behind. */
 function keyJson(key: string): string {
   const known = knownKeys.get(key);
   if (known !== undefined) return known;
-  const json = newKeyJson(key);
+  const json = `,${newKeyJson(key)}:`;
   if (key.length <= KEY_MAX && knownKeys.size < KNOWN_KEYS_MAX) knownKeys.set(key, json);
   return json;
 }

@@ -26,7 +26,7 @@ import type { AuditState } from "./metrics.ts";
 import { settingsOf } from "./options.ts";
 import type { AuditLogOptions, Settings } from "./options.ts";
 import { draftOf, linePrefix } from "./record.ts";
-import type { Draft, Frame } from "./record.ts";
+import type { Covered, Draft, Frame } from "./record.ts";
 import { openTrail } from "./opening.ts";
 import type { Opened } from "./opening.ts";
 import { PublishedTree } from "./published-tree.ts";
@@ -143,7 +143,8 @@ export class AuditLog {
   /** Resolves when the record is on disk. Never throws; the rejection is an AuditWriteError. */
   emit(event: AuditEvent): Promise<AuditReceipt> {
     const draft = this.#draft(event);
-    const receipt = this.#closed ? this.#refuse(draft) : this.#flood.admits(draft) ? this.#committer.emit(draft) : this.#flood.suppress(draft);
+    if (!this.#closed && this.#flood.admits(draft)) return this.#committer.emit(draft);
+    const receipt = this.#closed ? this.#refuse(draft) : this.#flood.suppress(draft);
     // A lost record has been counted and logged: a caller who does not wait for it must not end the process.
     receipt.catch(() => undefined);
     return receipt;
@@ -228,8 +229,8 @@ export class AuditLog {
     this.#held.release();
   }
 
-  #draft(event: AuditEvent): Draft {
-    const draft = draftOf(event, this.#frame);
+  #draft(event: AuditEvent, covers?: Covered): Draft {
+    const draft = draftOf(event, this.#frame, covers);
     const step = this.#frame.time.takeStep();
     if (step !== undefined) this.#trail.owe(clockStepped(step));
     this.#metrics.emitted(draft.type, draft.severity);
@@ -290,7 +291,7 @@ export class AuditLog {
     return new Flood({
       settings: flood,
       now,
-      write: (event, { severity }, count) => this.#committer.emit({ ...this.#draft(event), covers: { severity, count } }),
+      write: (event, { severity }, count) => this.#committer.emit(this.#draft(event, { severity, count })),
       suppressed: ({ type, severity }) => { this.#metrics.suppressed(type, severity); },
     });
   }
@@ -301,6 +302,7 @@ export class AuditLog {
     const segment = resume === undefined ? undefined : Segment.resume(place, resume.segment.name, resume.segment.first, resume.bytes);
     return new Trail({
       place, next, head,
+      link: settings.link,
       segmentBytesMax: settings.segmentBytes,
       reserve: this.#reserve,
       today: settings.rotateDaily ? () => dayOf(settings.clock.now()) : undefined,

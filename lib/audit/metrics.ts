@@ -70,6 +70,8 @@ export class AuditMetrics {
   readonly #state: () => AuditState;
   readonly #attached = new Set<Family>();
   readonly #emits = new Map<string, { type: AuditEventType; severity: Severity; count: number }>();
+  /** Of the event that came last: most are like the one before. */
+  #last: { type: AuditEventType; severity: Severity; count: number } | undefined;
   readonly #suppressed = new Map<string, { type: AuditEventType; severity: Severity; count: number }>();
   readonly #failures = new Map<string, { severity: Severity; reason: EmitFailureReason; count: number }>();
   readonly #seconds: number[] = [];
@@ -91,9 +93,9 @@ export class AuditMetrics {
   }
 
   emitted(type: AuditEventType, severity: Severity): void {
-    const entry = getOrMake(this.#emits, `${type} ${severity}`, () => ({ type, severity, count: 0 }));
-    entry.count += 1;
-    this.#each((family) => { family.emits.inc({ type, severity }); });
+    if (this.#last?.type !== type || this.#last.severity !== severity) this.#last = getOrMake(this.#emits, `${type} ${severity}`, () => ({ type, severity, count: 0 }));
+    this.#last.count += 1;
+    for (const family of this.#attached) family.emits.inc({ type, severity });
   }
 
   failed(severity: Severity, reason: EmitFailureReason, count = 1): void {

@@ -46,13 +46,13 @@ export async function openTrail(settings: Settings, places: TrailFolder): Promis
   return { origin, recovery, tree: started, durable, owed: [...recovery.owed, ...(started?.owed ?? [])], restartTree };
 }
 
-async function tree(settings: Settings, start: Omit<TreeStart, "settings">): Promise<StartedTree> {
-  const { checkpoints } = settings;
+async function tree(settings: Settings, start: Omit<TreeStart, "settings" | "fold">): Promise<StartedTree> {
+  const { checkpoints, fold } = settings;
   if (checkpoints === undefined) throw new Error("this trail has no tree");
   // Keys are changed once, at the opening.
   const rotateKey = checkpoints.rotateKey && start.rebuild === undefined;
   try {
-    return await startTree({ ...start, settings: { ...checkpoints, rotateKey } });
+    return await startTree({ ...start, fold, settings: { ...checkpoints, rotateKey } });
   } catch (failure) {
     if (failure instanceof RolledBackError && start.rebuild === undefined) tell(settings, start.folder, start.origin, failure);
     throw asWriteError(failure, "the audit trail's checkpoint could not be read");

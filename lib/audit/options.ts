@@ -1,5 +1,6 @@
 /** What a log can be told when it is opened; everything is judged before anything is touched. */
 import type { Registry } from "prom-client";
+import type { Fold } from "../tlog/hash.ts";
 import { checkpointSettings } from "./checkpoint-options.ts";
 import type { CheckpointOptions, CheckpointSettings } from "./checkpoint-options.ts";
 import { SYSTEM_CLOCK } from "./clock.ts";
@@ -9,6 +10,7 @@ import type { Emergency } from "./emergency.ts";
 import { NODE_FS } from "./files.ts";
 import type { AuditFs } from "./files.ts";
 import type { FloodLimits, FloodSettings } from "./flood.ts";
+import type { Link } from "./chain.ts";
 import type { Lock } from "./lock.ts";
 import { ORIGIN_MAX, RECORD_BYTES_MAX } from "./record.ts";
 import type { RetentionPolicy } from "./retention.ts";
@@ -71,6 +73,8 @@ export interface Settings {
   readonly fs: AuditFs;
   readonly lock: Lock;
   readonly guard: Guard | undefined;
+  readonly link: Link;
+  readonly fold: Fold;
   readonly emergency: Emergency;
 }
 
@@ -147,9 +151,13 @@ function isWhole(value: unknown, min: number, max: number): boolean {
   return Number.isSafeInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
-/** The addon is loaded only where it is needed, so that a trail can be verified and tested without it. */
-async function nativeParts({ lock, guard }: AuditLogOptions): Promise<{ lock: Lock; guard: Guard | undefined }> {
-  if (lock !== undefined) return { lock, guard };
+/** The addon is loaded only where a trail is written, so that one can be verified without it. */
+async function nativeParts({ lock, guard }: AuditLogOptions): Promise<Pick<Settings, "lock" | "guard" | "link" | "fold">> {
   const { native } = await import("../native.ts");
-  return { lock: (path) => native.lockFile(path), guard: guard ?? ((fd) => native.syncAtExit(fd)) };
+  const parts: Pick<Settings, "link" | "fold"> = {
+    link: (lines, previous) => native.linkLines(lines, previous),
+    fold: (hashes) => native.foldHashes(hashes),
+  };
+  if (lock !== undefined) return { ...parts, lock, guard };
+  return { ...parts, lock: (path) => native.lockFile(path), guard: guard ?? ((fd) => native.syncAtExit(fd)) };
 }

@@ -145,8 +145,9 @@ export class PublishedTree implements Follower {
   /** Hashes what came into the tree. */
   #grow(): void {
     if (this.#publisher === undefined) return;
-    for (const leaf of this.#leaves) this.#publisher.append(Buffer.from(leaf, "hex"));
+    const leaves = Buffer.from(this.#leaves.join(""), "hex");
     this.#leaves = [];
+    this.#publisher.append(leaves);
   }
 
   /** Unreferenced: a process is never kept alive for a checkpoint, it signs one at its end. */

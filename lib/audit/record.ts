@@ -4,12 +4,12 @@
  * The text is made when the event happens; its place in the chain (`seq`, `prev`) is filled in when it is written, because a
  * record that fails takes no number. Whatever the event holds, there is a record: what cannot be read is described.
  */
-import type { Instant, Timekeeper } from "./clock.ts";
+import type { Timekeeper } from "./clock.ts";
 import { detailsJson } from "./details.ts";
 import { describe, read, textOrDescription } from "./describe.ts";
 import { textJson } from "./escape.ts";
 import { EVENTS } from "./event-table.ts";
-import { isEventType, OUTCOMES, SEVERITIES } from "./events.ts";
+import { EVENT_TYPES, isEventType, OUTCOMES, SEVERITIES } from "./events.ts";
 import type { AuditEventType, AuditOutcome, Severity } from "./events.ts";
 import { targetJson } from "./target.ts";
 import { uuidv7 } from "./uuid.ts";
@@ -32,10 +32,16 @@ export interface Draft {
   /** Absent where the event must always have a record of its own. */
   readonly likeness?: Likeness | undefined;
   /** How many events of which severity this record stands for; absent: itself. */
-  readonly covers?: { readonly severity: Severity; readonly count: number };
+  readonly covers?: Covered | undefined;
   line(seq: number, prev: string): string;
   /** The event without its place in the chain, for the places that hear of it when it has none. */
   event(): string;
+}
+
+/** Events that stand together in one record. */
+export interface Covered {
+  readonly severity: Severity;
+  readonly count: number;
 }
 
 /** What like events have in common, from the narrowest likeness to the widest; `type` is type and severity alone. */
@@ -50,7 +56,9 @@ export interface Likeness {
 interface Body {
   readonly text: string;
   readonly outcome: AuditOutcome | undefined;
-  readonly ends: readonly [reason: number, actor: number, target: number];
+  readonly reasonEnd: number;
+  readonly actorEnd: number;
+  readonly targetEnd: number;
 }
 
 /** What all records of one log have in common. */
@@ -70,72 +78,109 @@ export function linePrefix(origin: string): string {
 
 export const ORIGIN_MAX: number = 256;
 
-export function draftOf(event: unknown, frame: Frame): Draft {
+export function draftOf(event: unknown, frame: Frame, covers?: Covered): Draft {
   const source = typeof event === "object" && event !== null ? event : { type: event };
-  const type = kindOf(read(source, "type"));
-  const severity = severityOf(read(source, "severity"), type);
-  const instant = frame.time.now();
-  const stamp = stampJson(instant, frame);
-  const room = RECORD_BYTES_MAX - FRAME_MAX - frame.prefix.length - stamp.length;
-  const said = body(source, type, severity, room, frame.unreadable);
-  const middle = `${stamp},"type":"${type}","sev":"${severity}",${said.text}`;
-  return {
-    type,
-    severity,
-    likeness: likenessOf(type, severity, said),
-    line: (seq, prev) => `${frame.prefix}${seq}${middle},"prev":"${prev}"}`,
-    event: () => `{${middle.slice(1)}}`,
-  };
+  const given = givenOf(source);
+  const { type, severity } = given.as;
+  const start = stampJson(frame) + WORDS[type][severity];
+  const room = RECORD_BYTES_MAX - FRAME_MAX - frame.prefix.length - start.length;
+  const said = body(source, given, room, frame.unreadable);
+  return new EventDraft(type, severity, likenessOf(type, severity, said), covers, frame.prefix, start + said.text);
 }
 
-function stampJson(instant: Instant, frame: Frame): string {
-  const id = uuidv7(instant.unixMs, instant.subMs);
-  return `,"id":"${id}","time":"${frame.time.text(instant)}","mono":"${instant.mono}",${frame.identity}`;
-}
+class EventDraft implements Draft {
+  readonly type: AuditEventType;
+  readonly severity: Severity;
+  readonly likeness: Likeness | undefined;
+  readonly covers: Covered | undefined;
+  readonly #prefix: string;
+  /** What stands between the sequence number and `prev`. */
+  readonly #middle: string;
 
-/** The last resort keeps the event's type, time and place in the chain, and counts the rest as a failure to serialize. */
-function body(source: object, type: AuditEventType, severity: Severity, room: number, unreadable: Frame["unreadable"]): Body {
-  try {
-    const said = bodyOf(source, type, severity);
-    if (said.text.length <= room) return said;
-    throw new RangeError(`the record's own part would take ${said.text.length} bytes`);
-  } catch (failure) {
-    unreadable(severity, failure);
-    const text = `"outcome":"info","action":"unknown","reason":"UNREADABLE_EVENT","details":{"failure":${describe(failure, NAME_MAX)}}`;
-    return { text, outcome: undefined, ends: [0, 0, 0] };
+  constructor(type: AuditEventType, severity: Severity, likeness: Likeness | undefined, covers: Covered | undefined, prefix: string, middle: string) {
+    this.type = type;
+    this.severity = severity;
+    this.likeness = likeness;
+    this.covers = covers;
+    this.#prefix = prefix;
+    this.#middle = middle;
+  }
+
+  line(seq: number, prev: string): string {
+    return `${this.#prefix}${seq}${this.#middle},"prev":"${prev}"}`;
+  }
+
+  event(): string {
+    return `{${this.#middle.slice(1)}}`;
   }
 }
 
-function bodyOf(source: object, type: AuditEventType, severity: Severity): Body {
-  const given = read(source, "outcome");
-  const outcome = OUTCOMES.find((known) => known === given);
-  let text = `"outcome":"${outcome ?? "info"}","action":${textOrDescription(read(source, "action") ?? "unknown", CODE_MAX)}`;
-  text += optional(source, "reason", "reason", CODE_MAX);
+/** `,"type":…,"sev":…,` of each type and severity. */
+const WORDS = Object.fromEntries(EVENT_TYPES.map((type) => [
+  type, Object.fromEntries(SEVERITIES.map((severity) => [severity, `,"type":"${type}","sev":"${severity}",`])),
+])) as Record<AuditEventType, Record<Severity, string>>;
+
+function stampJson({ time, identity }: Frame): string {
+  const instant = time.now();
+  const id = uuidv7(instant.unixMs, instant.subMs);
+  return `,"id":"${id}","time":"${time.text(instant)}","mono":"${instant.mono}",${identity}`;
+}
+
+/** What the caller wrote for the words of closed sets, and what it was taken for. */
+interface Given {
+  readonly type: unknown;
+  readonly severity: unknown;
+  readonly as: { readonly type: AuditEventType; readonly severity: Severity };
+}
+
+function givenOf(source: object): Given {
+  const givenType = read(source, "type");
+  const givenSeverity = read(source, "severity");
+  const type = kindOf(givenType);
+  return { type: givenType, severity: givenSeverity, as: { type, severity: severityOf(givenSeverity, type) } };
+}
+
+/** The last resort keeps the event's type, time and place in the chain, and counts the rest as a failure to serialize. */
+function body(source: object, given: Given, room: number, unreadable: Frame["unreadable"]): Body {
+  try {
+    const said = bodyOf(source, given);
+    if (said.text.length <= room) return said;
+    throw new RangeError(`the record's own part would take ${said.text.length} bytes`);
+  } catch (failure) {
+    unreadable(given.as.severity, failure);
+    const text = `"outcome":"info","action":"unknown","reason":"UNREADABLE_EVENT","details":{"failure":${describe(failure, NAME_MAX)}}`;
+    return { text, outcome: undefined, reasonEnd: 0, actorEnd: 0, targetEnd: 0 };
+  }
+}
+
+function bodyOf(source: object, given: Given): Body {
+  const givenOutcome = read(source, "outcome");
+  const outcome = isOutcome(givenOutcome) ? givenOutcome : undefined;
+  let text = `"outcome":"${outcome ?? "info"}","action":` + textOrDescription(read(source, "action") ?? "unknown", CODE_MAX);
+  text += optional(',"reason":', read(source, "reason"), CODE_MAX);
   const reasonEnd = text.length;
-  text += optional(source, "actor", "actor", NAME_MAX);
+  text += optional(',"actor":', read(source, "actor"), NAME_MAX);
   const actorEnd = text.length;
   const target = read(source, "target");
-  if (target !== undefined) text += `,"target":${targetJson(target)}`;
+  if (target !== undefined) text += ',"target":' + targetJson(target);
   const targetEnd = text.length;
-  text += optional(source, "correlationId", "corr", NAME_MAX);
-  text += optional(source, "traceId", "trace", NAME_MAX);
+  text += optional(',"corr":', read(source, "correlationId"), NAME_MAX) + optional(',"trace":', read(source, "traceId"), NAME_MAX);
   const policy = read(source, "policy");
   if (policy !== undefined) text += `,"policy":${policyJson(policy)}`;
   const details = read(source, "details");
-  if (details !== undefined) text += `,"details":${detailsJson(details)}`;
-  return { text: text + givenJson(source, type, severity, outcome), outcome, ends: [reasonEnd, actorEnd, targetEnd] };
+  if (details !== undefined) text += ',"details":' + detailsJson(details);
+  return { text: text + givenJson(given, givenOutcome, outcome), outcome, reasonEnd, actorEnd, targetEnd };
 }
 
 /** Refusals come in floods; what was allowed, and what the trail says of itself, has its own record always. */
-function likenessOf(kind: AuditEventType, severity: Severity, { text, outcome, ends: [reason, actor, target] }: Body): Likeness | undefined {
+function likenessOf(kind: AuditEventType, severity: Severity, { text, outcome, reasonEnd, actorEnd, targetEnd }: Body): Likeness | undefined {
   if ((outcome !== "denied" && outcome !== "failed") || kind.startsWith("Audit")) return undefined;
   const type = `${kind} ${severity} `;
-  return { type, sameKind: type + text.slice(0, reason), sameActor: type + text.slice(0, actor), equal: type + text.slice(0, target) };
+  return { type, sameKind: type + text.slice(0, reasonEnd), sameActor: type + text.slice(0, actorEnd), equal: type + text.slice(0, targetEnd) };
 }
 
-function optional(source: object, key: string, name: string, max: number): string {
-  const value = read(source, key);
-  return value === undefined ? "" : `,"${name}":${textOrDescription(value, max)}`;
+function optional(name: string, value: unknown, max: number): string {
+  return value === undefined ? "" : name + textOrDescription(value, max);
 }
 
 function policyJson(policy: unknown): string {
@@ -145,14 +190,17 @@ function policyJson(policy: unknown): string {
 }
 
 /** What the caller wrote where only a closed set of words is allowed: recorded beside what it was taken for. */
-function givenJson(source: object, type: AuditEventType, severity: Severity, outcome: AuditOutcome | undefined): string {
+function givenJson({ type, severity, as }: Given, givenOutcome: unknown, outcome: AuditOutcome | undefined): string {
+  if (type === as.type && (severity === undefined || severity === as.severity) && outcome !== undefined) return "";
   const parts: string[] = [];
-  const givenType = read(source, "type");
-  const givenSeverity = read(source, "severity");
-  if (givenType !== type) parts.push(`"type":${textOrDescription(givenType, GIVEN_MAX)}`);
-  if (givenSeverity !== undefined && givenSeverity !== severity) parts.push(`"sev":${textOrDescription(givenSeverity, GIVEN_MAX)}`);
-  if (outcome === undefined) parts.push(`"outcome":${textOrDescription(read(source, "outcome"), GIVEN_MAX)}`);
-  return parts.length === 0 ? "" : `,"given":{${parts.join(",")}}`;
+  if (type !== as.type) parts.push(`"type":${textOrDescription(type, GIVEN_MAX)}`);
+  if (severity !== undefined && severity !== as.severity) parts.push(`"sev":${textOrDescription(severity, GIVEN_MAX)}`);
+  if (outcome === undefined) parts.push(`"outcome":${textOrDescription(givenOutcome, GIVEN_MAX)}`);
+  return `,"given":{${parts.join(",")}}`;
+}
+
+function isOutcome(given: unknown): given is AuditOutcome {
+  return OUTCOMES.includes(given as AuditOutcome);
 }
 
 function kindOf(type: unknown): AuditEventType {
@@ -160,5 +208,5 @@ function kindOf(type: unknown): AuditEventType {
 }
 
 function severityOf(severity: unknown, type: AuditEventType): Severity {
-  return SEVERITIES.find((known) => known === severity) ?? EVENTS[type].severity;
+  return SEVERITIES.includes(severity as Severity) ? (severity as Severity) : EVENTS[type].severity;
 }

@@ -11,6 +11,7 @@ import { syncFolder } from "./files.ts";
 import { segmentName } from "./segment-name.ts";
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
+const NEWLINE = 0x0a;
 const ATTEMPTS_MAX = 10_000;
 const COPY_BLOCK_BYTES = 1024 * 1024;
 /** A tail is part of one batch; more than this was not left by us, and verification will say so. */
@@ -42,6 +43,7 @@ export class Segment {
   /** A sync failed: the kernel may drop the pages and call the next sync a success. */
   suspect = false;
   readonly #place: Place;
+  readonly #path: string;
   readonly #fd: number;
   readonly #id: { ino: number; dev: number };
   readonly #guard: { release(): void } | undefined;
@@ -73,7 +75,8 @@ export class Segment {
     this.first = first;
     this.whole = bytes;
     this.written = bytes;
-    this.#fd = place.fs.openSync(join(place.folder, name), flags | O_RDWR | O_APPEND | O_NOFOLLOW, 0o600);
+    this.#path = join(place.folder, name);
+    this.#fd = place.fs.openSync(this.#path, flags | O_RDWR | O_APPEND | O_NOFOLLOW, 0o600);
     try {
       const { ino, dev } = place.fs.fstatSync(this.#fd);
       this.#id = { ino, dev };
@@ -84,15 +87,14 @@ export class Segment {
     }
   }
 
-  /** Writes all of `text` (ASCII) or returns why not; `written` and `whole` say how far it came. */
-  append(text: string): Error | undefined {
-    let rest = text;
+  /** Writes all of `bytes` or returns why not; `written` and `whole` say how far it came. */
+  append(bytes: Uint8Array): Error | undefined {
     try {
-      while (rest !== "") {
-        const count = this.#place.fs.writeSync(this.#fd, rest, null, "latin1");
+      for (let done = 0; done < bytes.length; ) {
+        const count = this.#place.fs.writeSync(this.#fd, bytes, done, bytes.length - done);
         if (count === 0) throw new Error("the file took no bytes");
-        this.#took(rest.lastIndexOf("\n", count - 1) + 1, count);
-        rest = rest.slice(count);
+        this.#took(bytes.lastIndexOf(NEWLINE, done + count - 1) + 1 - done, count);
+        done += count;
       }
       return undefined;
     } catch (failure) {
@@ -107,7 +109,7 @@ export class Segment {
       const want = Math.min(block.length, source.whole - offset);
       const count = source.#place.fs.readSync(source.#fd, block, 0, want, offset);
       if (count === 0) throw new TamperedError("truncated", `${source.name} became shorter while it was copied`);
-      const failure = this.append(block.toString("latin1", 0, count));
+      const failure = this.append(block.subarray(0, count));
       if (failure !== undefined) throw failure;
       offset += count;
     }
@@ -135,10 +137,13 @@ export class Segment {
 
   /** Is the file that we wrote still the file of that name, with our bytes and no others? */
   check(): void {
-    const now = this.#place.fs.fstatSync(this.#fd);
-    if (now.nlink === 0 || !this.#isNamed()) throw new TamperedError("unlinked", `${this.name} was deleted, renamed or replaced`);
-    if (now.size < this.written) throw new TamperedError("truncated", `${this.name} was cut to ${now.size} bytes of ${this.written}`);
-    if (now.size > this.written) throw new TamperedError("foreign", `${this.name} has ${now.size - this.written} bytes that we did not write`);
+    const named = this.#place.fs.lstatSync(this.#path, { throwIfNoEntry: false });
+    if (named === undefined || named.ino !== this.#id.ino || named.dev !== this.#id.dev) {
+      throw new TamperedError("unlinked", `${this.name} was deleted, renamed or replaced`);
+    }
+    const { size } = named;
+    if (size < this.written) throw new TamperedError("truncated", `${this.name} was cut to ${size} bytes of ${this.written}`);
+    if (size > this.written) throw new TamperedError("foreign", `${this.name} has ${size - this.written} bytes that we did not write`);
   }
 
   /** What lies behind the last whole line, read back: a failed write may have left more or less than it said. */
@@ -172,10 +177,5 @@ export class Segment {
   #took(whole: number, count: number): void {
     if (whole > 0) this.whole = this.written + whole;
     this.written += count;
-  }
-
-  #isNamed(): boolean {
-    const named = this.#place.fs.lstatSync(join(this.#place.folder, this.name), { throwIfNoEntry: false });
-    return named !== undefined && named.ino === this.#id.ino && named.dev === this.#id.dev;
   }
 }

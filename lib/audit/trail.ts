@@ -13,10 +13,12 @@
  *   came before that, recovery finishes the work.
  * - A file that was deleted or renamed under us still has its bytes: they are copied to a new segment of the same number.
  */
-import { leafHash } from "../tlog/hash.ts";
+import type { Link } from "./chain.ts";
 import { AuditWriteError, asWriteError, TamperedError } from "./errors.ts";
 import type { AuditEvent, AuditEventType } from "./events.ts";
 import type { DurableRecord } from "./follower.ts";
+import { carriedLine, chained } from "./line.ts";
+import type { Line } from "./line.ts";
 import { Losses } from "./losses.ts";
 import { Patience } from "./patience.ts";
 import type { Draft } from "./record.ts";
@@ -48,8 +50,6 @@ export interface Pending {
   waiter?: Waiter | undefined;
 }
 
-interface Entry extends Pending, DurableRecord {}
-
 /** A record of an earlier run, with its newline. */
 export interface CarriedLine {
   readonly seq: number;
@@ -70,6 +70,7 @@ export interface TrailOptions {
   /** Where the chain goes on. */
   readonly next: number;
   readonly head: string;
+  readonly link: Link;
   /** Records about the trail itself. */
   readonly draft: (event: AuditEvent) => Draft;
   readonly syncFailed: (failure: AuditWriteError, waiting: readonly Pending[]) => void;
@@ -88,8 +89,8 @@ export class Trail {
   readonly #queue: Pending[] = [];
   /** Records about the trail that must come before the next event. */
   #owed: Pending[] = [];
-  #unsynced: Entry[] = [];
-  /** Entries at the front of `#unsynced` that a sync has confirmed while another one was still running. */
+  #unsynced: Line[] = [];
+  /** Lines at the front of `#unsynced` that a sync has confirmed while another one was still running. */
   #confirmed = 0;
   #running: Segment | undefined;
   readonly #losses = new Losses();
@@ -176,9 +177,7 @@ export class Trail {
 
   /** Lines of an earlier run that its last segment still lacks; the next segment begins with them. */
   carry(lines: readonly CarriedLine[]): void {
-    for (const { seq, leaf, text } of lines) {
-      this.#unsynced.push({ draft: { type: "AuditRecovered", severity: "INFO", line: () => text, event: () => text.trimEnd() }, seq, leaf, text });
-    }
+    for (const { seq, leaf, text } of lines) this.#unsynced.push(carriedLine(seq, leaf, text));
   }
 
   /** An event that got no record; the trail says so as soon as it can. */
@@ -297,10 +296,12 @@ export class Trail {
   /** Gives the records their places and writes them in one go; whole lines leave `list`, the rest stays. */
   #drain(list: Pending[], segment: Segment | undefined): void {
     if (list.length === 0 || segment === undefined) return;
-    const entries = this.#chain(list);
+    const { lines, bytes } = chained(list, this.#next, this.#head, this.#options.link);
     const before = segment.whole;
-    const failure = segment.append(entries.map((entry) => entry.text).join(""));
-    list.splice(0, this.#accept(entries, segment.whole - before));
+    const failure = segment.append(bytes);
+    const written = this.#accept(lines, segment.whole - before);
+    if (written === list.length) list.length = 0;
+    else list.splice(0, written);
     if (failure !== undefined) throw failure;
   }
 
@@ -314,25 +315,15 @@ export class Trail {
     this.#losses.told();
   }
 
-  #chain(list: readonly Pending[]): Entry[] {
-    let head = this.#head;
-    return list.map(({ draft, sinceMs, waiter }, i) => {
-      const line = draft.line(this.#next + i, head);
-      head = leafHash(line);
-      return { draft, sinceMs, waiter, seq: this.#next + i, leaf: head, text: `${line}\n` };
-    });
-  }
-
-  #accept(entries: readonly Entry[], bytes: number): number {
-    let end = 0;
+  /** Takes the lines that are whole in the file, and says how many. */
+  #accept(lines: readonly Line[], bytes: number): number {
     let count = 0;
-    for (const entry of entries) {
-      end += entry.text.length;
-      if (end > bytes) break;
+    for (const line of lines) {
+      if (line.end > bytes) break;
       count += 1;
-      this.#next = entry.seq + 1;
-      this.#head = entry.leaf;
-      this.#unsynced.push(entry);
+      this.#next = line.seq + 1;
+      this.#head = line.leaf;
+      this.#unsynced.push(line);
     }
     return count;
   }
@@ -385,7 +376,7 @@ export class Trail {
       segment.copyFrom(this.#rescue);
       return;
     }
-    const failure = segment.append(this.#unsynced.map((entry) => entry.text).join(""));
+    const failure = segment.append(Buffer.concat(this.#unsynced.map(({ bytes }) => bytes)));
     if (failure !== undefined) throw failure;
   }
 

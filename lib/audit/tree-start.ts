@@ -8,6 +8,7 @@
 import type { KeyObject } from "node:crypto";
 import { join } from "node:path";
 import { TlogError } from "../tlog/errors.ts";
+import type { Fold } from "../tlog/hash.ts";
 import { keyIdHex } from "../tlog/key-name.ts";
 import { parseNote } from "../tlog/note.ts";
 import { same } from "../tlog/proof.ts";
@@ -29,6 +30,7 @@ export interface TreeStart {
   /** The trail's. */
   readonly origin: string;
   readonly settings: CheckpointSettings;
+  readonly fold: Fold;
   /** Durable records: the tree begins with these. */
   readonly size: number;
   /** Go on although the trail is damaged or is not the one that was signed. */
@@ -74,11 +76,11 @@ async function begin(start: TreeStart, keys: readonly KeyObject[], superseded: n
   return failure === undefined ? { publisher, owed } : { publisher: undefined, failure, owed };
 }
 
-function open({ folder, settings: { fs }, rebuild = false }: TreeStart, signers: readonly NoteSigner[]): Publisher {
+function open({ folder, settings: { fs }, fold, rebuild = false }: TreeStart, signers: readonly NoteSigner[]): Publisher {
   const origin = signers[0]?.name ?? "";
   if (!has(fs, folder, "checkpoint") && has(fs, folder, "vkey")) throw new Rollback("CHECKPOINT_MISSING", "its checkpoint is gone, and the verifier key that came with it is still there");
   try {
-    return Publisher.open({ folder, origin, signers, fs, rebuild });
+    return Publisher.open({ folder, origin, signers, fs, fold, rebuild });
   } catch (failure) {
     if (failure instanceof TlogError) throw new Rollback("CHECKPOINT_REFUSED", failure.message, failure);
     throw failure;

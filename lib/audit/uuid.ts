@@ -7,6 +7,9 @@ const TAIL_BYTES = 8;
 /** The variant's two bits are 10; the digit's other two are random. */
 const VARIANT = "89ab";
 
+/** The twelve bits in hexadecimal: making the three digits anew would cost as much as the rest of an id. */
+const FRACTIONS = Array.from({ length: 4096 }, (_, bits) => bits.toString(16).padStart(3, "0"));
+
 const pool = Buffer.alloc(POOL_BYTES);
 let hex = "";
 let taken = 0;
@@ -16,7 +19,7 @@ let lastMsText = "";
 /** `unixMs` in whole milliseconds, `subMs` the rest of it in nanoseconds (0..999999). */
 export function uuidv7(unixMs: number, subMs: number): string {
   // 12 bits for the part of a millisecond: RFC 9562, section 6.2, method 3.
-  const fraction = (4096 + Math.floor((subMs * 4096) / 1e6)).toString(16).slice(1);
+  const fraction = FRACTIONS[Math.floor((subMs * 4096) / 1e6)] ?? "";
   return `${millis(unixMs)}-7${fraction}-${randomTail()}`;
 }
 
@@ -37,6 +40,6 @@ function randomTail(): string {
   }
   const at = taken;
   taken += 2 * TAIL_BYTES;
-  const variant = VARIANT.charAt(Number.parseInt(hex.charAt(at), 16) & 3);
+  const variant = VARIANT.charAt(((pool[at / 2] ?? 0) >> 4) & 3);
   return `${variant}${hex.slice(at + 1, at + 4)}-${hex.slice(at + 4, taken)}`;
 }

@@ -1,5 +1,6 @@
 /** The tile at the end of one level, while it fills. */
-import { fold, HASH_BYTES } from "./hash.ts";
+import { HASH_BYTES } from "./hash.ts";
+import type { Fold } from "./hash.ts";
 import type { Tile } from "./tile.ts";
 import { TILE_WIDTH } from "./tile.ts";
 
@@ -30,10 +31,15 @@ export class EdgeTile {
     this.#hashes.set(hashes);
   }
 
-  /** Returns the tile when this hash fills it, and begins the next. */
-  push(hash: Uint8Array): TileFile | undefined {
-    this.#hashes.set(hash, this.#width * HASH_BYTES);
-    this.#width += 1;
+  /** How many more hashes it takes; at least one. */
+  get room(): number {
+    return TILE_WIDTH - this.#width;
+  }
+
+  /** Takes hashes, side by side and no more than there is room for. Returns the tile when they fill it, and begins the next. */
+  push(hashes: Uint8Array): TileFile | undefined {
+    this.#hashes.set(hashes, this.#width * HASH_BYTES);
+    this.#width += hashes.length / HASH_BYTES;
     if (this.#width < TILE_WIDTH) return undefined;
     const full = { tile: this.#tile(), hashes: this.#hashes };
     this.#index += 1;
@@ -54,7 +60,7 @@ export class EdgeTile {
   }
 
   /** The roots of the perfect subtrees that its hashes make, largest first. */
-  subtrees(): Buffer[] {
+  subtrees(fold: Fold): Buffer[] {
     let start = 0;
     return DIGITS.filter((digit) => (this.#width & digit) !== 0).map((digit) => {
       start += digit;

@@ -32,6 +32,9 @@ export function sha256(data: string | Uint8Array): Buffer {
 }
 
 /** Folds neighbouring hashes of one height, a power of two of them, into the root above them. */
+export type Fold = (hashes: Uint8Array) => Buffer;
+
+/** In JavaScript, for readers that have no addon. */
 export function fold(hashes: Uint8Array): Buffer {
   let row = split(hashes);
   while (row.length > 1) row = parents(row);

@@ -6,40 +6,37 @@ import { EdgeTile } from "./edge-tile.ts";
 import type { TileFile } from "./edge-tile.ts";
 import { TlogError } from "./errors.ts";
 import { Frontier } from "./frontier.ts";
-import type { Completed } from "./frontier.ts";
+import { fold, HASH_BYTES } from "./hash.ts";
+import type { Fold } from "./hash.ts";
 import { hashesAt, TILE_WIDTH, tileAt, tilePath } from "./tile.ts";
 import type { TileSource } from "./tile-source.ts";
 
 /** 32 MiB, about a million records: more waits only where tiles cannot be written at all. */
 const WAITING_TILES_MAX = 4_096;
-/** Binary levels of the tree within one tile. */
-const TILE_HEIGHT = 8;
 
 export class LogTree {
-  readonly #frontier: Frontier;
+  readonly #fold: Fold;
   readonly #edges: EdgeTile[];
+  #size: number;
   /** Full tiles that are not on disk, by path. */
   readonly #waiting = new Map<string, TileFile>();
   #behind = false;
-  readonly #completed: Completed = (height, hash) => {
-    if (height % TILE_HEIGHT === 0) this.#place(height / TILE_HEIGHT, hash);
-  };
 
   /** Goes on from the stored tiles of a tree of `size` leaves, the partial ones. Its root is as true as they are: compare it. */
-  static load(source: TileSource, size: number): LogTree {
+  static load(source: TileSource, size: number, folding: Fold = fold): LogTree {
     const edges: EdgeTile[] = [];
     for (let level = 0; hashesAt(level, size) > 0; level += 1) edges.push(loadEdge(source, level, size));
-    const hashes = edges.toReversed().flatMap((edge) => edge.subtrees());
-    return new LogTree(Frontier.restore(size, hashes), edges);
+    return new LogTree(folding, size, edges);
   }
 
-  constructor(frontier: Frontier = new Frontier(), edges: EdgeTile[] = []) {
-    this.#frontier = frontier;
+  constructor(folding: Fold = fold, size = 0, edges: EdgeTile[] = []) {
+    this.#fold = folding;
+    this.#size = size;
     this.#edges = edges;
   }
 
   get size(): number {
-    return this.#frontier.size;
+    return this.#size;
   }
 
   /** Full tiles that wait to be written. */
@@ -47,12 +44,17 @@ export class LogTree {
     return this.#waiting.size;
   }
 
+  /** Made anew each time, of the hashes that the partial tiles hold: a tree grows much more often than anybody asks for its root. */
   root(): Buffer {
-    return this.#frontier.root();
+    const hashes = this.#edges.toReversed().flatMap((edge) => edge.subtrees(this.#fold));
+    return Frontier.restore(this.#size, hashes).root();
   }
 
-  append(leaf: Buffer): void {
-    this.#frontier.append(leaf, this.#completed);
+  /** Leaf hashes, one or many side by side. */
+  append(leaves: Uint8Array): void {
+    if (leaves.length % HASH_BYTES !== 0) throw new RangeError(`${leaves.length} bytes are not leaf hashes of ${HASH_BYTES} bytes each`);
+    this.#place(0, leaves);
+    this.#size += leaves.length / HASH_BYTES;
   }
 
   /** What has to be written so that every hash of the tree as it is now can be read. The bytes no longer change. */
@@ -69,10 +71,16 @@ export class LogTree {
     }
   }
 
-  #place(level: number, hash: Buffer): void {
+  #place(level: number, hashes: Uint8Array): void {
     const edge = (this.#edges[level] ??= new EdgeTile(level, 0, Buffer.alloc(0)));
-    const full = edge.push(hash);
-    if (full !== undefined && !this.#behind) this.#wait(full);
+    for (let rest = hashes; rest.length > 0; ) {
+      const part = rest.subarray(0, edge.room * HASH_BYTES);
+      rest = rest.subarray(part.length);
+      const full = edge.push(part);
+      if (full === undefined) continue;
+      if (!this.#behind) this.#wait(full);
+      this.#place(level + 1, this.#fold(full.hashes));
+    }
   }
 
   #wait(full: TileFile): void {

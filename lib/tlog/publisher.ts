@@ -14,7 +14,8 @@ import type { Checkpoint } from "./checkpoint.ts";
 import { NoteVerifier } from "./signer.ts";
 import type { Signer } from "./signer.ts";
 import { TlogError, within } from "./errors.ts";
-import { EMPTY_ROOT } from "./hash.ts";
+import { EMPTY_ROOT, fold, HASH_BYTES } from "./hash.ts";
+import type { Fold } from "./hash.ts";
 import { LogTree } from "./log-tree.ts";
 import { addSignatures, formatNote, parseNote } from "./note.ts";
 import type { NoteSignature } from "./note.ts";
@@ -37,6 +38,8 @@ export interface PublisherOptions {
   /** The log's key; after a change of key the new one and then the old one, until all readers know the new one. */
   readonly signers: readonly Signer[];
   readonly fs?: TlogFs;
+  /** Default: in JavaScript. */
+  readonly fold?: Fold;
   /** Begin with record 0 although there are tiles; they are written anew. */
   readonly rebuild?: boolean;
 }
@@ -63,7 +66,7 @@ export class Publisher {
     const fs = options.fs ?? NODE_TLOG_FS;
     const published = readCheckpoint(options, fs);
     const tiles = new TileFolder(options.folder, fs);
-    return new Publisher(options, fs, tiles, published, options.rebuild === true ? new LogTree() : loadTree(tiles, published));
+    return new Publisher(options, fs, tiles, published, options.rebuild === true ? new LogTree(options.fold) : loadTree(tiles, published, options.fold));
   }
 
   private constructor(options: PublisherOptions, fs: TlogFs, tiles: TileFolder, published: Published | undefined, tree: LogTree) {
@@ -93,10 +96,14 @@ export class Publisher {
     return this.#tree.root();
   }
 
-  /** The leaf hash of the next record, which is durable. Throws where the log is not the one that was signed. */
-  append(leaf: Buffer): void {
-    this.#tree.append(leaf);
-    if (this.#tree.size === this.#published?.size) this.#compare(this.#published);
+  /** Leaf hashes of the next records, side by side; the records are durable. Throws where the log is not the one that was signed. */
+  append(leaves: Uint8Array): void {
+    const before = Math.max(0, -this.unpublished) * HASH_BYTES;
+    if (before > 0) {
+      this.#tree.append(leaves.subarray(0, before));
+      if (this.#tree.size === this.#published?.size) this.#compare(this.#published);
+    }
+    if (leaves.length > before) this.#tree.append(leaves.subarray(before));
   }
 
   /** Many records of an earlier run; their tiles are written on the way. */
@@ -219,14 +226,14 @@ function readCheckpoint({ folder, origin, signers }: PublisherOptions, fs: TlogF
 }
 
 /** The tree that was signed, from its tiles; an empty one where they are missing or not those of the signed tree. */
-function loadTree(tiles: TileFolder, published: Published | undefined): LogTree {
-  if (published === undefined) return new LogTree();
+function loadTree(tiles: TileFolder, published: Published | undefined, folding: Fold = fold): LogTree {
+  if (published === undefined) return new LogTree(folding);
   try {
-    const tree = LogTree.load(tiles, published.size);
+    const tree = LogTree.load(tiles, published.size, folding);
     if (published.size > 0) provenLeaf(tiles, published, published.size - 1);
-    return same(tree.root(), published.root) ? tree : new LogTree();
+    return same(tree.root(), published.root) ? tree : new LogTree(folding);
   } catch (failure) {
-    if (failure instanceof TlogError) return new LogTree();
+    if (failure instanceof TlogError) return new LogTree(folding);
     throw failure;
   }
 }

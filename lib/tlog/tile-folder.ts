@@ -14,6 +14,10 @@ import type { WholeFile } from "./whole-file.ts";
 export class TileFolder implements TileSource {
   readonly #folder: string;
   readonly #fs: TlogFs;
+  /** Where partial tiles may lie that were written here. */
+  readonly #partial = new Set<string>();
+  /** An earlier run may have left some anywhere, until all full tiles of one writing have been looked at. */
+  #swept = false;
 
   /** `folder` is the log's: tiles lie in its subfolder `tile`. */
   constructor(folder: string, fs: TlogFs = NODE_TLOG_FS) {
@@ -30,13 +34,17 @@ export class TileFolder implements TileSource {
   }
 
   writeSync(files: readonly TileFile[]): void {
+    const superseded = this.#superseded(files);
     writeFilesSync(this.#fs, this.#wholeFiles(files));
-    for (const folder of this.#superseded(files)) this.#fs.rmSync(folder, { recursive: true, force: true });
+    for (const folder of superseded) this.#fs.rmSync(folder, { recursive: true, force: true });
+    this.#removed(superseded);
   }
 
   async write(files: readonly TileFile[]): Promise<void> {
+    const superseded = this.#superseded(files);
     await writeFiles(this.#fs, this.#wholeFiles(files));
-    for (const folder of this.#superseded(files)) await this.#fs.promises.rm(folder, { recursive: true, force: true });
+    for (const folder of superseded) await this.#fs.promises.rm(folder, { recursive: true, force: true });
+    this.#removed(superseded);
   }
 
   #file(tile: Tile): Buffer | undefined {
@@ -53,8 +61,17 @@ export class TileFolder implements TileSource {
 
   /** Where the partial forms of a tile lie that is now full: every tree that needed one of them can use the full one. */
   #superseded(files: readonly TileFile[]): string[] {
-    return files
-      .filter(({ tile }) => tile.width === TILE_WIDTH)
-      .map(({ tile }) => dirname(join(this.#folder, tilePath({ ...tile, width: 1 }))));
+    const full: string[] = [];
+    for (const { tile } of files) {
+      const folder = dirname(join(this.#folder, tilePath({ ...tile, width: 1 })));
+      if (tile.width < TILE_WIDTH) this.#partial.add(folder);
+      else if (!this.#swept || this.#partial.has(folder)) full.push(folder);
+    }
+    return full;
+  }
+
+  #removed(folders: readonly string[]): void {
+    this.#swept = true;
+    for (const folder of folders) this.#partial.delete(folder);
   }
 }

@@ -46,7 +46,7 @@ class FaultyDisk {
         if (failure === undefined) NODE_FS.fdatasync(fd, done);
         else setImmediate(() => { done(failure); });
       }) as typeof NODE_FS.fdatasync,
-      writeSync: ((fd: number, text: string, position: null, encoding: BufferEncoding) => this.#write(fd, text, position, encoding)) as typeof NODE_FS.writeSync,
+      writeSync: ((fd: number, bytes: Uint8Array, offset: number, len: number) => this.#write(fd, bytes, offset, len)) as typeof NODE_FS.writeSync,
       openSync: (path, flags, mode) => {
         const code = this.openFailures.shift();
         if (code !== undefined && code !== "") throw systemError(code);
@@ -62,10 +62,10 @@ class FaultyDisk {
   }
 
   /** A number is how many bytes are taken before the call returns short; a code fails the call. */
-  #write(fd: number, text: string, position: null, encoding: BufferEncoding): number {
+  #write(fd: number, bytes: Uint8Array, offset: number, len: number): number {
     const fault = this.writeFailures.shift();
     if (typeof fault === "string" && fault !== "") throw systemError(fault);
-    return NODE_FS.writeSync(fd, typeof fault === "number" ? text.slice(0, fault) : text, position, encoding);
+    return NODE_FS.writeSync(fd, bytes, offset, typeof fault === "number" ? Math.min(fault, len) : len);
   }
 }
 

@@ -36,11 +36,11 @@ class StormyDisk {
   #times = 0;
   #dead = false;
   readonly fs: AuditFs = brokenFs({
-    writeSync: ((fd: number, text: string, position: null, encoding: BufferEncoding) => {
+    writeSync: ((fd: number, bytes: Uint8Array, offset: number, len: number) => {
       this.#alive();
-      if (this.#strikes("short")) return NODE_FS.writeSync(fd, text.slice(0, Math.max(1, this.#bytes)), position, encoding);
+      if (this.#strikes("short")) return NODE_FS.writeSync(fd, bytes, offset, Math.min(len, Math.max(1, this.#bytes)));
       if (this.#strikes("write")) throw systemError("ENOSPC");
-      return NODE_FS.writeSync(fd, text, position, encoding);
+      return NODE_FS.writeSync(fd, bytes, offset, len);
     }) as typeof NODE_FS.writeSync,
     fdatasyncSync: (fd) => { this.#sync(fd); },
     fdatasync: ((fd: number, done: (failure: NodeJS.ErrnoException | null) => void) => {

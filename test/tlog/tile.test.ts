@@ -1,10 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { formatBundle, parseBundle } from "../../lib/tlog/entry-bundle.ts";
+import { EMPTY_ROOT } from "../../lib/tlog/hash.ts";
 import { LogTree } from "../../lib/tlog/log-tree.ts";
 import { entriesPath, parseEntriesPath, parseTilePath, partialTiles, tileAt, tilePath } from "../../lib/tlog/tile.ts";
 import { StoredTree } from "../../lib/tlog/tile-source.ts";
-import { codeOf, leavesOf, MemoryTiles, record, tilesOf, treeOf } from "./support.ts";
+import { codeOf, leavesOf, MemoryTiles, tilesOf, treeOf } from "./support.ts";
 import { Twin } from "./twin.ts";
 
 describe("the path of a tile", () => {
@@ -69,7 +70,7 @@ describe("the tiles of a tree", () => {
     expect(first.map(({ tile }) => tilePath(tile))).toEqual(["tile/0/000", "tile/0/001.p/44", "tile/1/000.p/1"]);
     tree.stored(first);
     expect(tree.unstored()).toEqual([]);
-    tree.append(record(0).subarray(0, 32));
+    for (const leaf of leavesOf(1)) tree.append(leaf);
     expect(tree.unstored().map(({ tile }) => tilePath(tile))).toEqual(["tile/0/001.p/45"]);
     expect(tree.unstored()).toHaveLength(1);
   });
@@ -81,8 +82,19 @@ describe("the tiles of a tree", () => {
     expect(tree.unstored().map(({ tile }) => tilePath(tile))).toEqual(["tile/0/000", "tile/0/001.p/200", "tile/1/000.p/1"]);
   });
 
+  test("are the same of leaves one by one and of many at once", () => {
+    const leaves = leavesOf(1_000);
+    const [one, many] = [new LogTree(), new LogTree()];
+    for (const leaf of leaves) one.append(leaf);
+    for (let from = 0, count = 1; from < leaves.length; from += count, count = (count * 7) % 601) many.append(Buffer.concat(leaves.slice(from, from + count)));
+    expect(many.size).toBe(1_000);
+    expect(many.root()).toEqual(one.root());
+    expect(many.unstored()).toEqual(one.unstored());
+    expect(() => { many.append(Buffer.alloc(33)); }).toThrow(RangeError);
+  });
+
   test("that waited too long are let go, and that is said", () => {
-    const leaf = record(0).subarray(0, 32);
+    const [leaf = EMPTY_ROOT] = leavesOf(1);
     const tree = new LogTree();
     // 4,081 tiles of records and 15 of level 1.
     for (let i = 0; i < 256 * 4_081; i += 1) tree.append(leaf);
