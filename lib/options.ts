@@ -70,7 +70,7 @@ export interface LoaderOptions extends JudgeOptions {
   readonly limits?: GgufLimits | undefined;
   /** Where full verifications are recorded, so that later loads of the same digest are faster. Default: nowhere. */
   readonly records?: RecordsOptions | undefined;
-  /** Threads of one load that is proven by a record, 1 to 32. Default: as many as the process may run at once. */
+  /** Threads of one load that is proven by a record, or of a split model, 1 to 32. Default: as many as the process may run at once. */
   readonly threads?: number | undefined;
 }
 
