@@ -108,6 +108,15 @@ describe("reading a verified model", () => {
     expect((await model.read(7, TILE)).equals(bytes.subarray(7, 7 + TILE))).toBe(true);
   });
 
+  test("works on a sealed copy when the file itself was overwritten", async () => {
+    const { root, loader } = await gate();
+    const path = join(root, "m.gguf");
+    writeFileSync(path, bytes);
+    const model = await loader.load("m.gguf", { guard: "sealed" });
+    writeFileSync(path, Buffer.alloc(1000));
+    expect((await model.read(0, bytes.length)).equals(bytes)).toBe(true);
+  });
+
   test("is served to many at once", async () => {
     const { model } = await loaded();
     const windows = await Promise.all(Array.from({ length: 200 }, (_, index) => model.read(index * 1000, 1000)));

@@ -10,6 +10,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { ModelLoader } from "../../lib/index.ts";
 import type { RecordsOptions } from "../../lib/index.ts";
 import { sparseModel } from "../fixtures/models.mjs";
+import { mountFull } from "../support/full-disk.ts";
 import { folder, gate, refusal } from "../support/gate.ts";
 import type { Gate } from "../support/gate.ts";
 
@@ -230,6 +231,20 @@ describe("a record folder that cannot be used", () => {
     expect(await metric("model_loader_records_stored_total", { outcome: "failed" })).toBe(3);
     expect(seen.some((text) => text.startsWith("MODEL_LOADER_RECORD_NOT_STORED"))).toBe(true);
   });
+});
+
+test("a record that the disk has no room for costs the record and not the load", async (ctx) => {
+  const home = await folder();
+  const disk = mountFull(join(home, "full"));
+  if (disk === undefined) return ctx.skip("no right to mount a small disk");
+  disk.fill();
+  const { root, loader, records } = await gate({ records: { folder: join(home, "full"), key } });
+  writeFileSync(join(root, "m.gguf"), bytes);
+  expect((await loader.load("m.gguf", { sha256 })).proof.by).toBe("sha256");
+  expect((await records()).at(-1)).toMatchObject({ details: { recordNotStoredBecause: expect.stringContaining("space") as string } });
+  disk.free();
+  expect((await loader.load("m.gguf", { sha256 })).proof.by).toBe("sha256");
+  expect((await loader.load("m.gguf", { sha256 })).proof.by).toBe("tiles");
 });
 
 describe("the key", () => {
