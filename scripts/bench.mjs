@@ -22,7 +22,7 @@ import { printed } from "../test/bench/table.mjs";
 
 const HOME = fileURLToPath(new URL("..", import.meta.url));
 const NAMES = [
-  "header", "sha256", "loop-delay", "keys", "buffer", "small-loads", "kernels", "passes", "parts", "cold", "vulkan",
+  "header", "sha256", "loop-delay", "keys", "buffer", "small-loads", "kernels", "passes", "parts", "identity", "cold", "vulkan",
   "audit-write", "audit-latency", "audit-read",
 ];
 
