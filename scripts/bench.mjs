@@ -1,7 +1,7 @@
 /**
  * Measures the built product against its peers, all in one run, answers checked.
  *
- *     node scripts/bench.mjs [--quick] [--huge] [--only NAME] [--rounds N] [--json FILE]
+ *     node scripts/bench.mjs [--quick] [--huge] [--only NAME,NAME…] [--rounds N] [--json FILE]
  *
  * Needs node scripts/build.mjs first. Peers are fetched once into a cache outside the repository; without a
  * registry their rows are missing and their goals say "not measured". The full run takes about ten minutes and
@@ -31,7 +31,7 @@ async function main() {
   demandBuilt();
   const files = new Files();
   process.once("SIGINT", () => { files.remove(); process.exit(130); });
-  const wanted = only === undefined ? NAMES : [only];
+  const wanted = only ?? NAMES;
   const floor = wanted.includes("header") ? buildFloor() : undefined;
   try {
     const benchmarks = [];
@@ -52,8 +52,9 @@ function options() {
   const flag = { type: "boolean", default: false };
   const text = { type: "string" };
   const { values } = parseArgs({ options: { quick: flag, huge: flag, only: text, json: text, rounds: text } });
-  if (values.only !== undefined && !NAMES.includes(values.only)) throw new Error(`--only knows ${NAMES.join(", ")}`);
-  return { ...values, rounds: values.rounds === undefined ? undefined : Number(values.rounds) };
+  const only = values.only?.split(",");
+  if (only !== undefined && !only.every((name) => NAMES.includes(name))) throw new Error(`--only knows ${NAMES.join(", ")}`);
+  return { ...values, only, rounds: values.rounds === undefined ? undefined : Number(values.rounds) };
 }
 
 function demandBuilt() {
