@@ -6,8 +6,8 @@ enum { CHUNK_BYTES = 1024, TILE_CHUNKS = 256, BLOCK_BYTES = 64, PARENT_THREADS =
 
 struct __attribute__((aligned(16))) Quad { u32 x, y, z, w; };
 
-// As the host lays it out. `flags` is KEYED_HASH or nothing; `root` is ROOT where the only tile is the whole message.
-struct Hashing { u32 key[8]; u64 first_chunk; u32 flags; u32 root; };
+// As the host lays it out. `flags` is KEYED_HASH or nothing; `root` is ROOT where the only tile is the whole message; `one` is 1.
+struct Hashing { u32 key[8]; u64 first_chunk; u32 flags; u32 root; u32 one; };
 
 // 64 bytes at an address that 16 divides.
 DEVICE void load_aligned(u32 m[16], const u8* from) {
@@ -32,7 +32,8 @@ DEVICE void load_bytes(u32 m[16], const u8* from, u32 bytes) {
 }
 
 // The chaining value of one chunk, which has 1 to 1024 bytes.
-DEVICE void hash_chunk(u32 cv[8], const u8* chunk, u32 bytes, u64 counter, u32 flags, u32 root) {
+template <Adding adding>
+DEVICE void hash_chunk(u32 cv[8], const u8* chunk, u32 bytes, u64 counter, u32 root, const Hashing& p) {
     u32 blocks = (bytes + BLOCK_BYTES - 1) / BLOCK_BYTES;
     bool fast = bytes == CHUNK_BYTES && ((u64)chunk & 15) == 0;
     NO_UNROLL
@@ -45,13 +46,13 @@ DEVICE void hash_chunk(u32 cv[8], const u8* chunk, u32 bytes, u64 counter, u32 f
             load_bytes(m, chunk + b * BLOCK_BYTES, length);
         }
         u32 ends = (b == 0 ? CHUNK_START : 0) | (b == blocks - 1 ? CHUNK_END | root : 0);
-        compress(cv, m, counter, length, flags | ends);
+        compress<adding>(cv, m, counter, length, p.flags | ends, p.one);
     }
 }
 
 // Tile t of `data` gets its value in values[8 t .. 8 t + 7]. Any number of blocks shares the tiles out.
-KERNEL __attribute__((launch_bounds(TILE_CHUNKS, 2)))
-tiles(const u8* __restrict__ data, u64 bytes, Hashing p, u32* __restrict__ values) {
+template <Adding adding>
+DEVICE void hash_tiles(const u8* __restrict__ data, u64 bytes, const Hashing& p, u32* __restrict__ values) {
     SHARED static u32 s[8][TILE_CHUNKS];  // word by word, so that threads side by side meet no bank twice
     u32 thread = thread_index();
     u64 chunks = (bytes + CHUNK_BYTES - 1) / CHUNK_BYTES;
@@ -66,7 +67,7 @@ tiles(const u8* __restrict__ data, u64 bytes, Hashing p, u32* __restrict__ value
         if (thread < n) {
             u64 start = chunk * CHUNK_BYTES;
             u32 length = bytes - start < CHUNK_BYTES ? (u32)(bytes - start) : CHUNK_BYTES;
-            hash_chunk(cv, data + start, length, p.first_chunk + chunk, p.flags, chunks == 1 ? p.root : 0);
+            hash_chunk<adding>(cv, data + start, length, p.first_chunk + chunk, chunks == 1 ? p.root : 0, p);
         }
         UNROLL
         for (int i = 0; i < 8; i++) s[i][thread] = cv[i];
@@ -80,7 +81,7 @@ tiles(const u8* __restrict__ data, u64 bytes, Hashing p, u32* __restrict__ value
                 for (int i = 0; i < 8; i++) {
                     m[i] = s[i][2 * thread]; m[8 + i] = s[i][2 * thread + 1]; up[i] = p.key[i];
                 }
-                compress(up, m, 0, BLOCK_BYTES, p.flags | PARENT | (n == 2 ? p.root : 0));
+                compress<adding>(up, m, 0, BLOCK_BYTES, p.flags | PARENT | (n == 2 ? p.root : 0), p.one);
             } else if (carries) {
                 UNROLL
                 for (int i = 0; i < 8; i++) up[i] = s[i][n - 1];
@@ -98,6 +99,16 @@ tiles(const u8* __restrict__ data, u64 bytes, Hashing p, u32* __restrict__ value
     }
 }
 
+KERNEL __attribute__((launch_bounds(TILE_CHUNKS, 2)))
+tiles(const u8* __restrict__ data, u64 bytes, Hashing p, u32* __restrict__ values) {
+    hash_tiles<PLAIN>(data, bytes, p, values);
+}
+
+KERNEL __attribute__((launch_bounds(TILE_CHUNKS, 2)))
+tiles_by_multiplying(const u8* __restrict__ data, u64 bytes, Hashing p, u32* __restrict__ values) {
+    hash_tiles<BY_MULTIPLYING>(data, bytes, p, values);
+}
+
 // One level of the tree above the tiles: `count` values become half as many, an odd last one is carried up.
 KERNEL __attribute__((launch_bounds(PARENT_THREADS)))
 parents(const u32* __restrict__ values, u64 count, Hashing p, u32* __restrict__ above) {
@@ -109,7 +120,7 @@ parents(const u32* __restrict__ values, u64 count, Hashing p, u32* __restrict__ 
         for (int k = 0; k < 16; k++) m[k] = values[i * 16 + k];
         UNROLL
         for (int k = 0; k < 8; k++) cv[k] = p.key[k];
-        compress(cv, m, 0, BLOCK_BYTES, p.flags | PARENT | (count == 2 ? p.root : 0));
+        compress<PLAIN>(cv, m, 0, BLOCK_BYTES, p.flags | PARENT | (count == 2 ? p.root : 0), p.one);
         UNROLL
         for (int k = 0; k < 8; k++) above[i * 8 + k] = cv[k];
     } else if (i == half && (count & 1)) {

@@ -1,6 +1,7 @@
 //! CUDA, by the driver's own interface. The library is opened at run time; each of its functions may be absent.
 
 mod backend;
+mod choice;
 mod facts;
 mod fault;
 mod foreign;

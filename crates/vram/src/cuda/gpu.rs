@@ -1,5 +1,6 @@
 //! An opened device: its primary context, held, and the kernels in it.
 
+use super::choice::{Adding, Choice};
 use super::foreign::Foreign;
 use super::memory::CudaMemory;
 use super::module::{Kernels, facts};
@@ -21,6 +22,7 @@ pub(super) struct Opened {
     pub(super) kernels: Kernels,
     pub(super) blocks_max: u32,
     pub(super) device: Device,
+    pub(super) choice: Choice,
     load_seconds: f64,
     context: Context,
 }
@@ -42,6 +44,7 @@ impl Opened {
             kernels,
             blocks_max: processors.max(1).saturating_mul(BLOCKS_PER_MULTIPROCESSOR),
             device,
+            choice: Choice::default(),
             load_seconds: started.elapsed().as_secs_f64(),
             context,
         })
@@ -89,7 +92,11 @@ impl CudaGpu {
             nvml,
             kernel: facts(driver),
         };
-        self_test::run(&gpu)?;
+        for adding in [Adding::Plain, Adding::ByMultiplying] {
+            gpu.opened.choice.only(Some(adding));
+            self_test::run(&gpu)?;
+        }
+        gpu.opened.choice.only(None);
         Ok(gpu)
     }
 }

@@ -1,5 +1,6 @@
 //! Hashing on the device: a queue, two marks for its time, and room for the values.
 
+use super::choice::Adding;
 use super::gpu::Opened;
 use super::sys::{Event, Hashing, LaunchShape, Stream};
 use crate::{Code, HashJob, HashRun, VramError, keying};
@@ -82,7 +83,7 @@ impl Worker {
     /// The values of the job's tiles; the message starts at `address`.
     pub(super) fn hash(&mut self, address: u64, job: &HashJob) -> Result<HashRun, VramError> {
         let values = self.room(job.tiles.saturating_mul(VALUE_BYTES))?;
-        let device_seconds = self.timed(|worker| worker.launch_tiles(address, job, values))?;
+        let device_seconds = self.timed_tiles(address, job, values)?;
         Ok(HashRun {
             values: self.copy_values(values, job.tiles)?,
             device_seconds,
@@ -109,7 +110,7 @@ impl Worker {
                 tiles: slice.clamp(1, tiles - first),
                 key,
             };
-            self.timed(|worker| worker.launch_tiles(address, &job, values + first * VALUE_BYTES))?;
+            self.timed_tiles(address, &job, values + first * VALUE_BYTES)?;
             first += job.tiles;
         }
         let place = self.fold(values, above, tiles, key)?;
@@ -146,7 +147,26 @@ impl Worker {
         Ok(from)
     }
 
-    fn launch_tiles(&self, address: u64, job: &HashJob, values: u64) -> Result<(), VramError> {
+    fn timed_tiles(
+        &self,
+        address: u64,
+        job: &HashJob,
+        values: u64,
+    ) -> Result<Option<f64>, VramError> {
+        let choice = &self.opened.choice;
+        let adding = choice.next(job.tiles);
+        let seconds = self.timed(|worker| worker.launch_tiles(address, job, values, adding))?;
+        choice.note(adding, job.tiles, seconds);
+        Ok(seconds)
+    }
+
+    fn launch_tiles(
+        &self,
+        address: u64,
+        job: &HashJob,
+        values: u64,
+        adding: Adding,
+    ) -> Result<(), VramError> {
         let start = job.first * TILE_BYTES;
         let last = job.first.saturating_add(job.tiles).saturating_sub(1);
         let end = job.tiling.range(last).map(|range| range.end);
@@ -167,7 +187,11 @@ impl Worker {
             driver, kernels, ..
         } = &*self.opened;
         let arguments = (address + start, bytes, hashing, values);
-        Ok(driver.launch_tiles(kernels.tiles, shape, arguments, self.stream)?)
+        let kernel = match adding {
+            Adding::Plain => kernels.tiles,
+            Adding::ByMultiplying => kernels.tiles_by_multiplying,
+        };
+        Ok(driver.launch_tiles(kernel, shape, arguments, self.stream)?)
     }
 
     fn copy_values(&self, address: u64, count: u64) -> Result<Vec<TileValue>, VramError> {
@@ -204,6 +228,7 @@ fn hashing(key: Option<[u8; 32]>, first_chunk: u64, may_be_root: bool) -> Hashin
         first_chunk,
         flags: keying::flags(key.as_ref()),
         root: if may_be_root { keying::ROOT } else { 0 },
+        one: 1,
     }
 }
 

@@ -12,6 +12,7 @@ const TEXT: &str = concat!(include_str!("../../kernels/kernels.ptx"), "\0");
 pub(super) struct Kernels {
     module: Module,
     pub(super) tiles: Function,
+    pub(super) tiles_by_multiplying: Function,
     pub(super) parents: Function,
     pub(super) latency: Function,
 }
@@ -35,6 +36,7 @@ impl Kernels {
         Ok(Self {
             module,
             tiles: driver.function(module, c"tiles")?,
+            tiles_by_multiplying: driver.function(module, c"tiles_by_multiplying")?,
             parents: driver.function(module, c"parents")?,
             latency: driver.function(module, c"latency")?,
         })

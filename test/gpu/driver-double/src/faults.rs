@@ -17,7 +17,7 @@
 //! | `oom=1` | no allocation succeeds |
 //! | `fail_call=N` | call number N says that there is no memory; calls that give something back are not counted |
 //! | `lost=1` | the device is lost; it stays so |
-//! | `wrong=1` | the kernels compute something else |
+//! | `wrong=KERNEL` | the kernel of this name computes something else; `wrong=1` is `tiles` |
 //! | `ecc_errors=N` | uncorrected memory errors |
 
 use std::collections::HashMap;

@@ -34,7 +34,7 @@ pub(in crate::cuda) struct LaunchShape {
     pub(in crate::cuda) threads: u32,
 }
 
-/// The kernels' structure of the same name: key words, first chunk, flags, root flag.
+/// The kernels' structure of the same name: key words, first chunk, flags, root flag, and a 1.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cuda) struct Hashing {
@@ -42,6 +42,7 @@ pub(in crate::cuda) struct Hashing {
     pub(in crate::cuda) first_chunk: u64,
     pub(in crate::cuda) flags: u32,
     pub(in crate::cuda) root: u32,
+    pub(in crate::cuda) one: u32,
 }
 
 impl Driver {
