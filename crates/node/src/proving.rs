@@ -13,8 +13,6 @@ use crate::control::saturating;
 #[napi(object, object_to_js = false)]
 pub struct Proving {
     pub records: Option<Records>,
-    /// Believe an inode that nobody can have written to.
-    pub identity: bool,
     pub flat_always: bool,
     /// Absent: as many as may run at once.
     pub threads: Option<u32>,
@@ -38,7 +36,6 @@ impl TryFrom<Proving> for verify::Proving {
             tiles: true,
             identity: given.records.as_ref().is_some_and(|it| it.identity),
             records: given.records.map(TryInto::try_into).transpose()?,
-            identity: given.identity,
             flat_always: given.flat_always,
             threads: given.threads.map_or(0, |threads| threads as usize),
         })
