@@ -2,7 +2,8 @@
 //!
 //! Under fs-verity it says so by the digest that it holds every page to. Of a plain file it says so by the
 //! inode's facts, which any writer changes, and by a lease, which shows that there is no writer left who could
-//! without changing them: then and now. The first trusts the kernel, the second also root and the clock.
+//! without changing them: then and now. The first trusts the kernel, the second also root and the clock, and
+//! that nobody prepared a write which hangs half-way, as no lease shows it.
 
 use crate::guard::Setting;
 use crate::guard::verity::VerityDigest;

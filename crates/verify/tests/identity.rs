@@ -321,6 +321,22 @@ fn forged_cut_and_foreign_ties_are_ignored_loudly() {
 }
 
 #[test]
+fn a_tie_that_is_too_old_is_ignored_and_made_anew() {
+    let case = Case::settled();
+    case.load().unwrap();
+    let mut ask = case.ask();
+    ask.proving.records = ask.proving.records.map(|records| Records {
+        age_max: Some(Duration::from_millis(1)),
+        ..records
+    });
+    let verified = case.load_as(&ask).unwrap();
+    assert_eq!(verified.proven_by().as_str(), "sha256");
+    let reason = verified.records().ignored.as_ref().map(|it| it.reason);
+    assert_eq!(reason, Some(Reason::Stale));
+    assert_eq!(case.proof(), "identity");
+}
+
+#[test]
 fn a_tie_under_another_models_name_is_ignored() {
     let case = Case::settled();
     case.load().unwrap();
