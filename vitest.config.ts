@@ -10,6 +10,8 @@ export default defineConfig({
     // A native abort must cost one file, not the run.
     pool: "forks",
     testTimeout: 30_000,
+    // Some compile what their children run, on machines that are busy with other tests.
+    hookTimeout: 60_000,
     // Memory is no place for models under test: no lease counts there.
     env: statfsSync(tmpdir()).type === TMPFS ? { TMPDIR: "/var/tmp" } : {},
   },
