@@ -88,6 +88,8 @@ btrfs or f2fs; permission to write to the file, and nobody who has it open for w
 Options
   --root DIR           every file must lie in DIR. Default: the file's own folder, or the folder given
   --sha256 HEX         the promised digest; for one file
+  --digest-from WHAT   where a promised digest is found: sha256sums or manifest (beside the model, or in a file:
+                       sha256sums:FILE, relative to the root), huggingface or ollama (the name of the blob)
   --no-require-digest  protect what nobody promised a digest for; the digest is computed and told
   --audit DIR          record every decision in the audit trail in DIR
   --actor TEXT         who asks; recorded
