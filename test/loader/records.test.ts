@@ -12,7 +12,7 @@ import type { RecordsOptions } from "../../lib/index.ts";
 import { sparseModel } from "../fixtures/models.mjs";
 import { mountFull } from "../support/full-disk.ts";
 import { folder, gate, refusal } from "../support/gate.ts";
-import type { Gate } from "../support/gate.ts";
+import type { AuditRecord, Gate } from "../support/gate.ts";
 
 const TILE = 256 * 1024;
 const bytes = sparseModel(5 * TILE + 64).bytes();
@@ -25,6 +25,11 @@ async function recording(options: Partial<RecordsOptions> = {}): Promise<Gate & 
   const made = await gate({ records: { folder: recordFolder, key, ...options } });
   writeFileSync(join(made.root, "m.gguf"), bytes);
   return { ...made, recordFolder, recordFile: join(recordFolder, `${sha256}.record`) };
+}
+
+/** A model that nobody holds may be collected, and its end recorded, at any time. */
+function lastVerdict(trail: readonly AuditRecord[]): AuditRecord | undefined {
+  return trail.findLast(({ type }) => type !== "ModelUnloaded");
 }
 
 function overwrite(path: string, at: number, byte: number): void {
@@ -80,12 +85,12 @@ describe("a recorded verification", () => {
     const before = Date.now();
     const first = await loader.load("m.gguf", { sha256 });
     expect(first.proof).toEqual({ by: "sha256", recordedAt: undefined, recordIgnored: undefined });
-    expect((await records()).at(-1)).toMatchObject({ details: { proof: "sha256", recordStored: true } });
+    expect(lastVerdict(await records())).toMatchObject({ details: { proof: "sha256", recordStored: true } });
     const second = await loader.load("m.gguf", { sha256 });
     expect(second).toMatchObject({ sha256, blake3: first.blake3, sizeBytes: bytes.length, digestExpected: true, proof: { by: "tiles" } });
     expect(second.proof.recordedAt?.getTime()).toBeGreaterThanOrEqual(before - 1000);
     expect([...second.gguf.tensors]).toEqual([...first.gguf.tensors]);
-    expect((await records()).at(-1)).toMatchObject({
+    expect(lastVerdict(await records())).toMatchObject({
       type: "ModelLoaded", target: { sha256 }, details: { proof: "tiles", recordedAt: second.proof.recordedAt?.toISOString(), blake3: first.blake3 },
     });
     expect(await metric("model_loader_records_stored_total", { outcome: "ok" })).toBe(1);
@@ -139,7 +144,7 @@ describe("a file that differs from its record", () => {
     overwrite(join(root, "m.gguf"), tile * TILE + 5, 0xff);
     const error = await refusal(loader.load("m.gguf", { sha256 }));
     expect(error).toMatchObject({ code: "DIGEST_MISMATCH", severity: "CRITICAL", retriable: false, offset: tile * TILE, expected: sha256 });
-    expect((await records()).at(-1)).toMatchObject({ type: "IntegrityViolation", reason: "DIGEST_MISMATCH", details: { offset: tile * TILE } });
+    expect(lastVerdict(await records())).toMatchObject({ type: "IntegrityViolation", reason: "DIGEST_MISMATCH", details: { offset: tile * TILE } });
   });
 
   test("in size is a mismatch too", async () => {
@@ -195,7 +200,7 @@ describe("a record that cannot be believed", () => {
       writeFileSync(recordFile, record);
       const judge = await gate({ root, records: { folder: recordFolder, key, ...options } });
       expect((await judge.loader.load("m.gguf", { sha256 })).proof.by).toBe("sha256");
-      const [ignored, load] = (await judge.records()).slice(-2);
+      const [ignored, load] = (await judge.records()).filter(({ type }) => type !== "ModelUnloaded").slice(-2);
       expect(ignored).toMatchObject({ type: "VerificationRecordIgnored", sev: reason === "stale" ? "INFO" : "HIGH" });
       expect(load).toMatchObject({ details: { recordIgnored: reason, recordStored: true } });
     }
@@ -209,7 +214,7 @@ describe("a record that cannot be believed", () => {
     const error = await refusal(loader.load("m.gguf", { sha256 }));
     expect(error).toMatchObject({ code: "DIGEST_MISMATCH", expected: sha256 });
     expect(error.actual).toMatch(/^[0-9a-f]{64}$/u);
-    expect((await records()).at(-1)).toMatchObject({ details: { recordIgnored: "forged" } });
+    expect(lastVerdict(await records())).toMatchObject({ details: { recordIgnored: "forged" } });
   });
 });
 
@@ -227,7 +232,7 @@ describe("a record folder that cannot be used", () => {
     const { root, loader, records, metric } = await gate({ records: { folder: what.startsWith("hangs") ? join(path, "below") : path, key } });
     writeFileSync(join(root, "m.gguf"), bytes);
     for (let load = 0; load < 3; load += 1) expect((await loader.load("m.gguf", { sha256 })).proof.by).toBe("sha256");
-    expect((await records()).at(-1)).toMatchObject({ type: "ModelLoaded", details: { recordNotStoredBecause: expect.any(String) as string } });
+    expect(lastVerdict(await records())).toMatchObject({ type: "ModelLoaded", details: { recordNotStoredBecause: expect.any(String) as string } });
     expect(await metric("model_loader_records_stored_total", { outcome: "failed" })).toBe(3);
     expect(seen.some((text) => text.startsWith("MODEL_LOADER_RECORD_NOT_STORED"))).toBe(true);
   });
@@ -241,7 +246,7 @@ test("a record that the disk has no room for costs the record and not the load",
   const { root, loader, records } = await gate({ records: { folder: join(home, "full"), key } });
   writeFileSync(join(root, "m.gguf"), bytes);
   expect((await loader.load("m.gguf", { sha256 })).proof.by).toBe("sha256");
-  expect((await records()).at(-1)).toMatchObject({ details: { recordNotStoredBecause: expect.stringContaining("space") as string } });
+  expect(lastVerdict(await records())).toMatchObject({ details: { recordNotStoredBecause: expect.stringContaining("space") as string } });
   disk.free();
   expect((await loader.load("m.gguf", { sha256 })).proof.by).toBe("sha256");
   expect((await loader.load("m.gguf", { sha256 })).proof.by).toBe("tiles");
