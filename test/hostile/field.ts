@@ -14,6 +14,8 @@ export interface Ground {
   readonly within?: string;
   /** With a key, full verifications are recorded in `state`. */
   readonly recordKey?: Buffer;
+  /** Inodes are recognised by their records, without reading. */
+  readonly identity?: boolean;
 }
 
 export interface Field {
@@ -29,14 +31,14 @@ export interface Field {
 const PAGE_BYTES = 4096;
 
 /** Gone when the test is. */
-export async function field({ pages = 2, within = tmpdir(), recordKey }: Ground = {}): Promise<Field> {
+export async function field({ pages = 2, within = tmpdir(), recordKey, identity = false }: Ground = {}): Promise<Field> {
   const home = mkdtempSync(join(within, "hostile-"));
   const at = (name: string): string => join(home, name);
   for (const name of ["root", "outside"]) mkdirSync(at(name));
   const [good, evil] = [model(1, pages), model(2, pages)];
   for (const name of ["root/m.gguf", "outside/good.gguf"]) writeFileSync(at(name), good);
   for (const name of ["root/evil.gguf", "outside/evil.gguf"]) writeFileSync(at(name), evil);
-  const records = recordKey && { folder: at("state"), key: recordKey };
+  const records = recordKey && { folder: at("state"), key: recordKey, identity };
   const loader = await ModelLoader.open({ root: at("root"), audit: "disabled", records });
   onTestFinished(async () => {
     await loader[Symbol.asyncDispose]();

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, renameSync, statfsSync, symlinkSync, writeFileSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Attacker } from "./attacker.ts";
 import { field } from "./field.ts";
@@ -212,6 +213,17 @@ describe("the record of a model", () => {
       const asGood = loading(ground, "m.gguf", { sha256: ground.goodSha256 });
       await withstood(`${attack[0] ?? ""} record, good file`, attack, asGood, [...HELD, ...HELD.map((held) => `${held}, by tiles`)]);
     }
+  });
+
+  test("has its inode removed and its number given to new files, which are not taken for it", async () => {
+    const ground = await field({ pages: PAGES_RECORDED, recordKey: randomBytes(32), identity: true });
+    const look = loading(ground, "m.gguf", { sha256: ground.goodSha256 });
+    const held = HELD.flatMap((guard) => [guard, `${guard}, by tiles`, `${guard}, by identity`]);
+    // Younger changes are never trusted: a clock that ticks could hide another.
+    await sleep(2_100);
+    expect([await look(), await look()], "the inode is recognised").toEqual(["leased, the model", "leased, the model, by identity"]);
+    const { outcomes } = await withstood("inodes come back, recognised", writing("recreate", ground), look, [...held, MOVED, "DIGEST_MISMATCH", "NOT_FOUND"]);
+    expect(outcomes["DIGEST_MISMATCH"], "the evil one was met").toBeGreaterThan(0);
   });
 });
 

@@ -18,7 +18,7 @@ export function loading(field: Field, path: string, options: CallOptions = {}): 
 /** Whether the guard still stands is asked when all has been read. */
 function used(model: Model, field: Field): string {
   const found = sha256(readFileSync(model.path));
-  const proof = model.proof.by === "tiles" ? ", by tiles" : "";
+  const proof = model.proof.by === "sha256" ? "" : `, by ${model.proof.by}`;
   if (found !== model.sha256) return `${model.guard}, not what was verified${proof}`;
   return `${model.guard}, ${found === field.goodSha256 ? "the model" : "another model, as verified"}${proof}`;
 }
