@@ -77,6 +77,17 @@ function ofAModelInUse(call: Call, verdict: NativeVerdict): Pick<AuditEvent, "ou
   return { ...envelope(call), outcome: "info", target: target(call, verdict.facts, verdict.sha256) };
 }
 
+/** Who asked for the model, and which it is, for what is recorded of it later. */
+export function subjectOf(call: Call, verdict: Pick<NativeVerdict, "facts" | "sha256">): Pick<AuditEvent, "actor" | "correlationId" | "traceId" | "target"> {
+  const { actor, correlationId, traceId } = envelope(call);
+  return {
+    ...(actor === undefined ? {} : { actor }),
+    ...(correlationId === undefined ? {} : { correlationId }),
+    ...(traceId === undefined ? {} : { traceId }),
+    target: target(call, verdict.facts, verdict.sha256),
+  };
+}
+
 /** In this order, and on the disk at once. */
 async function emitAll({ audit }: Judge, events: readonly AuditEvent[]): Promise<void> {
   if (audit === undefined) return;
@@ -145,7 +156,7 @@ function refusalEvent(judge: Judge, call: Call, error: ModelLoadError, { refusal
   };
 }
 
-function acceptanceEvent(judge: Judge, call: Call, verdict: WholeVerdict, gguf: GgufView): AuditEvent {
+export function acceptanceEvent(judge: Judge, call: Call, verdict: WholeVerdict, gguf: GgufView): AuditEvent {
   return {
     ...envelope(call),
     outcome: "allowed",

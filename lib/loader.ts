@@ -6,7 +6,7 @@ import { Call } from "./call.ts";
 import { ModelLoadError, refusalCode } from "./errors.ts";
 import type { ModelLoadErrorCode } from "./errors.ts";
 import { GgufView } from "./gguf-view.ts";
-import { guardBrokenEvent, recordAcceptance, recordFailOpen, recordReading, recordRefusal, unloadedEvent } from "./judgement.ts";
+import { guardBrokenEvent, recordAcceptance, recordFailOpen, recordReading, recordRefusal, subjectOf, unloadedEvent } from "./judgement.ts";
 import { loaderMetrics, NO_METRICS } from "./metrics.ts";
 import type { Action, LoaderMetrics } from "./metrics.ts";
 import { Model } from "./model.ts";
@@ -16,7 +16,7 @@ import { ModelReader } from "./model-reader.ts";
 import { native } from "./native.ts";
 import type { NativeGguf, NativeModel, NativeProving, NativeRecords, NativeRefusal, NativeRoot, NativeVerdict } from "./native.ts";
 import { parseCallOptions, parseLoaderOptions, pathBytes } from "./options.ts";
-import type { CallOptions, LoaderOptions, ModelPath, ParsedJudge, ParsedLoader } from "./options.ts";
+import type { CallOptions, LoaderOptions, ModelPath, ParsedCall, ParsedJudge, ParsedLoader } from "./options.ts";
 import { settlePromise } from "./promised.ts";
 import { proofOf, RecordWarnings } from "./proof.ts";
 import { openRecords } from "./records.ts";
@@ -24,6 +24,13 @@ import type { BytesReport, InspectReport, ProtectReport } from "./reports.ts";
 import { wholeVerdict } from "./set.ts";
 import type { WholeVerdict } from "./set.ts";
 import { Slots } from "./slots.ts";
+import { VramDesk } from "./vram/desk.ts";
+import { NO_VRAM_METRICS, vramMetrics } from "./vram/metrics.ts";
+import { ModelVram } from "./vram/model-vram.ts";
+import { parseSealOptions } from "./vram/options.ts";
+import type { SealOptions } from "./vram/options.ts";
+import type { Shard } from "./vram/shard.ts";
+import { VramError } from "./vram/errors.ts";
 
 /** A verdict that holds no refusal. */
 interface Accepted extends WholeVerdict {
@@ -36,6 +43,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   readonly #options: ParsedLoader;
   readonly #metrics: LoaderMetrics;
   readonly #slots: Slots;
+  readonly #vram: VramDesk;
   readonly #proving: Omit<NativeProving, "flatAlways">;
   readonly #warnings = new RecordWarnings();
   readonly #running = new Map<Call, Promise<unknown>>();
@@ -54,6 +62,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     this.#options = options;
     this.#slots = new Slots(options.concurrency);
     this.#metrics = options.registry === undefined ? NO_METRICS : loaderMetrics(options.registry);
+    this.#vram = new VramDesk(options, options.registry === undefined ? NO_VRAM_METRICS : vramMetrics(options.registry));
     if (options.registry !== undefined) options.audit?.attachMetrics(options.registry);
   }
 
@@ -81,6 +90,22 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   async load(path: ModelPath, options?: CallOptions): Promise<Model> {
     const bytes = pathBytes(path);
     return this.#call("load", bytes, options, async (call) => this.#handOver(call, await this.#accepted(call, () => this.#judgeFiles(call))));
+  }
+
+  /**
+   * As {@link load}, and seals the very bytes that are judged in GPU memory on their way: no copy stays in host memory. The device
+   * hashes all of them before and after it loses the right to write, where its driver can take it.
+   * @throws ModelLoadError as {@link load}; VramError with a stable code, recorded first; TypeError naming a bad argument
+   */
+  async seal(path: ModelPath, options?: SealOptions): Promise<Shard> {
+    const bytes = pathBytes(path);
+    const { call: asked, place } = parseSealOptions(options, this.#rules("seal"));
+    return this.#run("seal", bytes, asked, async (call) => {
+      const device = await this.#vram.device(call, place);
+      const spot = { backend: device.backend, deviceUuid: device.uuid, policy: place.policy.native };
+      const verdict = await this.#accepted(call, () => native.vramSeal(this.#root, call.promised.path, call.ask(this.#proving), spot, call.control));
+      return this.#vram.handOver(call, place, device, verdict);
+    });
   }
 
   /**
@@ -136,6 +161,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     if (!this.#beginDisposal()) return;
     await Promise.allSettled(this.#running.values());
     const ends = await Promise.allSettled([...this.#lives].map((life) => life.end("loader disposed")));
+    ends.push(...await this.#vram.end("loader disposed"));
     const flush = await Promise.allSettled([this.#options.audit?.flush()]);
     this.#root.close();
     throwAll([...ends, ...flush].flatMap((end) => (end.status === "rejected" ? [end.reason as unknown] : [])));
@@ -145,7 +171,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   [Symbol.dispose](): void {
     if (!this.#beginDisposal()) return;
     const steps = [...this.#lives].map((life) => () => { life.endSync("loader disposed"); });
-    const failures = [...steps, () => this.#options.audit?.flushSync()].flatMap(failureOf);
+    const failures = [...steps, ...this.#vram.endSync("loader disposed"), () => this.#options.audit?.flushSync()].flatMap(failureOf);
     this.#root.close();
     throwAll(failures);
   }
@@ -159,8 +185,12 @@ export class ModelLoader implements AsyncDisposable, Disposable {
 
   /** Runs one call from its options to its outcome and counts it last. */
   async #call<T>(action: Action, path: Uint8Array | undefined, options: CallOptions | undefined, run: (call: Call) => Promise<T>): Promise<T> {
+    return this.#run(action, path, parseCallOptions(options, this.#rules(action)), run);
+  }
+
+  async #run<T>(action: Action, path: Uint8Array | undefined, options: ParsedCall, run: (call: Call) => Promise<T>): Promise<T> {
     if (this.#disposed) throw Object.assign(new Error("this loader was disposed"), { code: "LOADER_DISPOSED" });
-    const call = new Call(action, path, parseCallOptions(options, this.#rules(action)));
+    const call = new Call(action, path, options);
     const outcome = run(call);
     this.#running.set(call, outcome);
     this.#metrics.started();
@@ -168,7 +198,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     this.#running.delete(call);
     call.release();
     this.#metrics.ended();
-    this.#metrics.decided(action, code, call.seconds, action === "inspect" ? 0 : call.control.bytesDone());
+    if (code !== undefined) this.#metrics.decided(action, code, call.seconds, action === "inspect" ? 0 : call.control.bytesDone());
     return outcome;
   }
 
@@ -245,7 +275,9 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     });
     if (auditError !== undefined) this.#metrics.unrecorded();
     const life = this.#life(call, verdict, held);
-    const model = new Model(life, {
+    const parts = verdict.parts ?? [verdict];
+    const vram = new ModelVram(this.#vram, parts.map((part) => part.model as NativeModel), gguf, subjectOf(call, verdict));
+    const model = new Model(life, vram, {
       sha256: verdict.sha256,
       blake3: verdict.blake3,
       proof: proofOf(verdict),
@@ -255,7 +287,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
       auditError,
       guardShortfall: verdict.guardShortfall,
       verityDigest: verdict.verityDigest,
-      parts: (verdict.parts ?? [verdict]).map((part, index) => this.#part(call, life, part, verdict.parts === undefined ? undefined : index + 1)),
+      parts: parts.map((part, index) => this.#part(call, life, part, verdict.parts === undefined ? undefined : index + 1)),
       linkPath: verdict.links?.path().toString(),
     });
     this.#dropped.register(model, life);
@@ -325,7 +357,9 @@ function internal(bug: unknown): NativeRefusal {
   return { code: "INTERNAL", message: `model-loader failed inside: ${message}`, retriable: false };
 }
 
-function codeOf(failure: unknown): ModelLoadErrorCode {
+/** What a call ended with; nothing where no model was judged, but a device refused. */
+function codeOf(failure: unknown): ModelLoadErrorCode | undefined {
+  if (failure instanceof VramError) return undefined;
   return failure instanceof ModelLoadError ? failure.code : "INTERNAL";
 }
 

@@ -6,11 +6,11 @@ import type { ModelLoadErrorCode } from "./errors.ts";
 import type { NativeRecordNotes, ProofName, RecordReason } from "./native.ts";
 
 /** What was asked of the loader. */
-export type Action = "load" | "validateBytes" | "inspect" | "protect";
+export type Action = "load" | "seal" | "validateBytes" | "inspect" | "protect";
 /** `OK`, or the code of the refusal. */
 export type DecisionCode = "OK" | ModelLoadErrorCode;
 
-const ACTIONS: readonly Action[] = ["load", "validateBytes", "inspect", "protect"];
+const ACTIONS: readonly Action[] = ["load", "seal", "validateBytes", "inspect", "protect"];
 const CODES: readonly DecisionCode[] = ["OK", ...(Object.keys(REFUSAL_CODES) as ModelLoadErrorCode[])];
 const RECORD_REASONS: readonly RecordReason[] = ["folder", "unreadable", "length", "version", "forged", "other-model", "stale", "values"];
 const READ_CODES: readonly DecisionCode[] = ["OK", "CHANGED_AFTER_CHECK", "IO", "ABORTED", "INTERNAL"];

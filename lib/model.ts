@@ -12,6 +12,9 @@ import { ModelTensor } from "./model-tensor.ts";
 import type { NativeModel } from "./native.ts";
 import type { Promised } from "./promised.ts";
 import type { Proof } from "./proof.ts";
+import type { ForeignRange, ForeignReport } from "./vram/foreign.ts";
+import type { ModelVram, Offloaded, OffloadOptions } from "./vram/model-vram.ts";
+import type { ForeignOptions } from "./vram/options.ts";
 
 /** What a model knows from the pass that verified it. */
 export interface ModelFacts {
@@ -57,10 +60,12 @@ export class Model implements AsyncDisposable, Disposable {
   readonly verityDigest: string | undefined;
   readonly #life: ModelLife;
   readonly #linkPath: string | undefined;
+  readonly #vram: ModelVram;
 
   /** @internal Made by the loader alone, from a verdict. */
-  constructor(life: ModelLife, facts: ModelFacts) {
+  constructor(life: ModelLife, vram: ModelVram, facts: ModelFacts) {
     this.#life = life;
+    this.#vram = vram;
     this.#linkPath = facts.linkPath;
     this.parts = facts.parts.map(([held, context]) => new ModelPart(this, held, context));
     this.sha256 = facts.sha256;
@@ -137,6 +142,24 @@ export class Model implements AsyncDisposable, Disposable {
     const [part, ...more] = this.parts;
     if (part !== undefined && more.length === 0) return part;
     throw new TypeError(`this model has ${this.parts.length} parts, each with its own offsets: read from model.parts[i], or from model.tensor(name)`);
+  }
+
+  /**
+   * Weights that another library loaded into GPU memory of this process (CUDA): hashes each range where it lies and compares it with
+   * the verified tensor. Proves what those ranges hold and where they lie; not that the engine computes with them.
+   * @throws VramError VRAM_VERIFICATION_FAILED or VRAM_NOT_RESIDENT, recorded as CRITICAL first; VRAM_BAD_RANGE; VRAM_NO_DRIVER …
+   */
+  async verifyRanges(ranges: readonly ForeignRange[], options?: ForeignOptions): Promise<ForeignReport> {
+    if (this.#life.ended) throw this.#life.disposedError();
+    return this.#vram.verifyRanges(ranges, options);
+  }
+
+  /**
+   * Runs `load`, which lets an engine load this model, and holds the growth of device and host memory against the bytes that
+   * `gpuLayers` puts on the GPU. Counters alone: a shortfall is a fact, a match proves no content. Recorded; never refuses.
+   */
+  async measureOffload<T>(options: OffloadOptions, load: () => Promise<T>): Promise<Offloaded<T>> {
+    return this.#vram.measureOffload(options, load);
   }
 
   get disposed(): boolean {

@@ -6,6 +6,7 @@
  */
 import { createRequire } from "node:module";
 import type { GuardName } from "./guard.ts";
+import type { NativeVram } from "./vram/native.ts";
 
 export interface NativePolicy {
   readonly strict: boolean;
@@ -235,7 +236,7 @@ export interface NativeLock {
   release(): void;
 }
 
-export interface Native {
+export interface Native extends NativeVram {
   version(): string;
   /** What this build runs on and with. */
   about(): { readonly supported: boolean; readonly sha256: string; readonly sha256Lanes: string; readonly blake3: string };
@@ -273,6 +274,10 @@ export const NATIVE_EXPORTS: readonly (keyof Native)[] = [
   "startBytes",
   "syncAtExit",
   "version",
+  "vramDevices",
+  "vramMeasure",
+  "vramSeal",
+  "vramVerifyRanges",
 ];
 
 const require = createRequire(import.meta.url);

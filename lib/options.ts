@@ -148,7 +148,7 @@ const LOADER_NAMES = new Set<string>([
   "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", "records", "threads", ...JUDGE_NAMES,
 ]);
 const RECORD_NAMES = new Set(["folder", "key", "keyFile", "maxAgeSeconds", "identity"]);
-const CALL_NAMES = new Set<string>([
+export const CALL_NAMES: ReadonlySet<string> = new Set<string>([
   "sha256", "actor", "correlationId", "traceId", "signal", "onProgress", ...JUDGE_NAMES,
 ]);
 const LIMIT_NAMES = [
@@ -259,7 +259,7 @@ function limitsOf(given: unknown): NativeLimits {
 }
 
 /** A misspelt option must not silently fall back to a default: it may be the one that keeps attackers out. */
-function bagOf(given: unknown, name: string, known: ReadonlySet<string>): Bag {
+export function bagOf(given: unknown, name: string, known: ReadonlySet<string>): Bag {
   if (typeof given !== "object" || given === null || Array.isArray(given)) {
     throw new TypeError(`${name} must be an object, not ${kindOf(given)}`);
   }
@@ -323,7 +323,7 @@ function digestFromOf(given: unknown): DigestSource | undefined {
   return { name: oneOf(entry[0], "digestFrom", DIGEST_SOURCES), file: pathBytes(entry[1]) };
 }
 
-function signalOf(signal: unknown): AbortSignal | undefined {
+export function signalOf(signal: unknown): AbortSignal | undefined {
   if (signal === undefined || signal instanceof AbortSignal) return signal;
   throw new TypeError(`signal must be an AbortSignal, not ${kindOf(signal)}`);
 }
@@ -334,7 +334,7 @@ interface Kinds {
   function: (progress: Progress) => void;
 }
 
-function optional<K extends keyof Kinds>(value: unknown, name: string, kind: K): Kinds[K] | undefined {
+export function optional<K extends keyof Kinds>(value: unknown, name: string, kind: K): Kinds[K] | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== kind) throw new TypeError(`${name} must be a ${kind}, not ${kindOf(value)}`);
   return value as Kinds[K];
@@ -344,19 +344,19 @@ function optionalWhole(value: unknown, name: string): number | undefined {
   return value === undefined ? undefined : whole(value, name, 0, Number.MAX_SAFE_INTEGER);
 }
 
-function whole(value: unknown, name: string, least: number, most: number): number {
+export function whole(value: unknown, name: string, least: number, most: number): number {
   if (typeof value !== "number") throw new TypeError(`${name} must be a number, not ${kindOf(value)}`);
   if (Number.isInteger(value) && value >= least && value <= most) return value;
   throw new TypeError(`${name} must be a whole number from ${least} to ${most}, not ${value}`);
 }
 
-function oneOf<T extends string>(value: unknown, name: string, allowed: readonly T[]): T {
+export function oneOf<T extends string>(value: unknown, name: string, allowed: readonly T[]): T {
   if (allowed.includes(value as T)) return value as T;
   throw new TypeError(`${name} must be one of ${allowed.map((one) => JSON.stringify(one)).join(", ")}`);
 }
 
 /** Names a value's kind without printing it: it may be hostile, huge or throw when read. */
-function kindOf(value: unknown): string {
+export function kindOf(value: unknown): string {
   if (value === null) return "null";
   return Array.isArray(value) ? "an array" : typeof value;
 }

@@ -19,17 +19,20 @@ mod set;
 mod sync_at_exit;
 mod thread;
 mod verdict;
+mod vram;
 
-use napi::bindgen_prelude::{Buffer, BufferSlice, Error, Result};
+use napi::bindgen_prelude::{Buffer, BufferSlice, Env, Error, Object, Result};
 use napi_derive::napi;
 
 use bytes_pass::NativeBytesPass;
 use control::NativeControl;
 use lock::NativeLock;
+use model::NativeModel;
 use policy::Policy;
-use root::Opened;
+use root::{FileAsk, NativeRoot, Opened};
 use set::SplitPath;
 use sync_at_exit::NativeSyncAtExit;
+use vram::{Place, Range};
 
 /// The version that the JavaScript side compares with its own.
 #[napi]
@@ -105,7 +108,7 @@ pub fn lock_file(path: String) -> Result<Option<NativeLock>, String> {
 
 /// Syncs the descriptor's file once more when this environment is torn down.
 #[napi(catch_unwind)]
-pub fn sync_at_exit(env: napi::Env, fd: i32) -> Result<NativeSyncAtExit> {
+pub fn sync_at_exit(env: Env, fd: i32) -> Result<NativeSyncAtExit> {
     sync_at_exit::register(env, fd)
 }
 
@@ -120,4 +123,46 @@ pub fn link_lines(mut lines: BufferSlice, previous: String) -> Result<String> {
 pub fn fold_hashes(hashes: &[u8]) -> Result<Buffer> {
     let root = digest::fold(hashes).map_err(|error| Error::from_reason(error.to_string()))?;
     Ok(root.as_bytes().to_vec().into())
+}
+
+/// Asks every GPU driver for its devices, on a thread of its own. A missing driver is an answer.
+#[napi(catch_unwind)]
+pub fn vram_devices(env: &Env) -> Result<Object<'_>> {
+    thread::promise(env, "vram-devices", vram::devices)
+}
+
+/// Reads the file once, and seals the very bytes that are judged, on a thread of its own.
+#[napi(catch_unwind)]
+pub fn vram_seal<'env>(
+    env: &'env Env,
+    root: &NativeRoot,
+    path: &[u8],
+    ask: FileAsk,
+    place: Place,
+    control: &NativeControl,
+) -> Result<Object<'env>> {
+    vram::seal(env, root.prepare(path, ask)?, place, control)
+}
+
+/// Hashes memory that another library allocated, and compares it with the model's tensors.
+#[napi(catch_unwind)]
+pub fn vram_verify_ranges<'env>(
+    env: &'env Env,
+    model: &NativeModel,
+    ranges: Vec<Range>,
+    place: Place,
+    control: &NativeControl,
+) -> Result<Object<'env>> {
+    vram::verify_ranges(env, model, ranges, place, control)
+}
+
+/// How fast the device hashes so many bytes of its own memory, beside how fast it copies them.
+#[napi(catch_unwind)]
+pub fn vram_measure<'env>(
+    env: &'env Env,
+    bytes: i64,
+    place: Place,
+    control: &NativeControl,
+) -> Result<Object<'env>> {
+    vram::measure(env, bytes, place, control)
 }

@@ -12,18 +12,27 @@ use crate::control::{NativeControl, saturating};
 use crate::metadata::{self, Metadata};
 use crate::thread::{self, Held};
 use crate::verdict::Refusal;
+use crate::vram::DigestCache;
 
 /// Owns the descriptor of the very file that was verified.
 #[napi]
 pub struct NativeModel {
     verified: Option<Arc<Verified>>,
+    /// Of its tensors, once somebody compares an engine's copy with them.
+    digests: Arc<DigestCache>,
 }
 
 impl NativeModel {
     pub(crate) fn new(verified: Verified) -> Self {
         Self {
             verified: Some(Arc::new(verified)),
+            digests: Arc::default(),
         }
+    }
+
+    /// The file, and what is known of its tensors.
+    pub(crate) fn digestible(&self) -> Result<(Arc<Verified>, Arc<DigestCache>)> {
+        Ok((Arc::clone(self.open()?), Arc::clone(&self.digests)))
     }
 
     fn open(&self) -> Result<&Arc<Verified>> {

@@ -66,8 +66,8 @@ impl NativeRoot {
         ask: FileAsk,
         control: &NativeControl,
     ) -> Result<Object<'env>> {
-        let ask = whole_file(path, ask)?;
-        let (root, control) = (self.current()?, control.inner.clone());
+        let (root, ask) = self.prepare(path, ask)?;
+        let control = control.inner.clone();
         thread::promise(env, "model-load", move || {
             Verdict::from(verify::load(&root, &ask, &control))
         })
@@ -159,8 +159,8 @@ impl NativeRoot {
         ask: FileAsk,
         control: &NativeControl,
     ) -> Result<Object<'env>> {
-        let ask = whole_file(path, ask)?;
-        let (root, control) = (self.current()?, control.inner.clone());
+        let (root, ask) = self.prepare(path, ask)?;
+        let control = control.inner.clone();
         thread::promise(env, "model-inspect", move || {
             Verdict::from(verify::inspect(&root, &ask.path, ask.policy, &control))
         })
@@ -170,6 +170,12 @@ impl NativeRoot {
     #[napi]
     pub fn close(&mut self) {
         self.root = None;
+    }
+
+    /// The root, and what is asked of a file beneath it.
+    pub(crate) fn prepare(&self, path: &[u8], ask: FileAsk) -> Result<(Arc<Root>, Ask)> {
+        let ask = whole_file(path, ask)?;
+        Ok((self.current()?, ask))
     }
 
     fn current(&self) -> Result<Arc<Root>> {

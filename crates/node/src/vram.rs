@@ -1,0 +1,24 @@
+//! GPU memory: conversions between the vault and plain values, and a thread for each call. What a device
+//! must be is decided in the `vram` crate and in JavaScript; nothing is decided here.
+
+#![allow(
+    clippy::result_large_err,
+    reason = "as in the vram crate: an error is built once a call, and a box would only hide its fields"
+)]
+
+mod device;
+mod evidence;
+mod failure;
+mod foreign;
+mod measure;
+mod place;
+mod record;
+mod scrub;
+mod seal;
+mod shard;
+mod vault;
+
+pub(crate) use device::devices;
+pub(crate) use foreign::{DigestCache, Range};
+pub(crate) use place::Place;
+pub(crate) use vault::{measure, seal, verify_ranges};

@@ -1,0 +1,71 @@
+//! The vault, one for all threads of the process, and the calls to it, each on a thread of its own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use napi::bindgen_prelude::{Env, Error, Object, Result};
+use verify::{Ask, Root};
+use vram::{SealKey, Vault, VramError};
+
+use super::foreign::{self, Range};
+use super::measure::run as run_measure;
+use super::place::{Place, Spot};
+use super::seal::run as run_seal;
+use crate::control::NativeControl;
+use crate::model::NativeModel;
+use crate::thread;
+
+/// Drivers are opened once a process; the key never leaves it.
+static SHARED: Mutex<Option<Arc<Vault>>> = Mutex::new(None);
+
+/// The process's own vault, opened by whichever thread needs it first.
+pub(super) fn shared() -> std::result::Result<Arc<Vault>, VramError> {
+    // A panic inside left nothing half done: the slot is filled last.
+    let mut slot = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(vault) = &*slot {
+        return Ok(Arc::clone(vault));
+    }
+    let vault = Arc::new(Vault::open(SealKey::random()?));
+    *slot = Some(Arc::clone(&vault));
+    Ok(vault)
+}
+
+pub(crate) fn seal<'env>(
+    env: &'env Env,
+    (root, ask): (Arc<Root>, Ask),
+    place: Place,
+    control: &NativeControl,
+) -> Result<Object<'env>> {
+    let (spot, control) = (Spot::try_from(place)?, control.inner.clone());
+    thread::promise(env, "model-seal", move || {
+        run_seal(&root, &ask, spot, &control)
+    })
+}
+
+pub(crate) fn verify_ranges<'env>(
+    env: &'env Env,
+    model: &NativeModel,
+    ranges: Vec<Range>,
+    place: Place,
+    control: &NativeControl,
+) -> Result<Object<'env>> {
+    let ranges: Result<Vec<_>> = ranges.into_iter().map(TryInto::try_into).collect();
+    let (ranges, spot) = (ranges?, Spot::try_from(place)?);
+    let (verified, digests) = model.digestible()?;
+    let control = control.inner.clone();
+    thread::promise(env, "model-vram-ranges", move || {
+        foreign::run(&verified, &digests, &ranges, &spot, &control)
+    })
+}
+
+pub(crate) fn measure<'env>(
+    env: &'env Env,
+    bytes: i64,
+    place: Place,
+    control: &NativeControl,
+) -> Result<Object<'env>> {
+    let bytes = u64::try_from(bytes).map_err(|_| Error::from_reason("a negative size"))?;
+    let (spot, control) = (Spot::try_from(place)?, control.inner.clone());
+    thread::promise(env, "model-vram-measure", move || {
+        run_measure(&spot, bytes, &control)
+    })
+}

@@ -1,0 +1,154 @@
+/** A loader's dealings with GPU memory: seals models, keeps what it sealed, and ends it with the loader. */
+import type { Call } from "../call.ts";
+import { GgufView } from "../gguf-view.ts";
+import { acceptanceEvent, subjectOf } from "../judgement.ts";
+import type { Judge } from "../judgement.ts";
+import { ModelLoadError } from "../errors.ts";
+import type { NativeGguf } from "../native.ts";
+import { chooseDevice, vramDevices } from "./device.ts";
+import type { VramDevice } from "./device.ts";
+import { internalVramError, VramError, vramError } from "./errors.ts";
+import { evidenceOf } from "./evidence.ts";
+import { foreignCheck } from "./foreign.ts";
+import type { ForeignAsk, ForeignReport } from "./foreign.ts";
+import type { VramMetrics } from "./metrics.ts";
+import type { NativeSealed, NativeShard } from "./native.ts";
+import type { ParsedPlace } from "./options.ts";
+import type { OffloadReport } from "./offload.ts";
+import { vramPolicyOf } from "./policy.ts";
+import { Shard, sealRecordOf } from "./shard.ts";
+import { ShardLife } from "./shard-life.ts";
+import type { ShardEnd } from "./shard-life.ts";
+import { failureEvent, offloadEvent, record, recordError, sealedEvents } from "./trail.ts";
+import type { Recorder, Subject } from "./trail.ts";
+
+/** A seal that was made. */
+interface Made extends NativeSealed {
+  readonly shard: NativeShard;
+  readonly gguf: NativeGguf;
+  readonly evidence: NonNullable<NativeSealed["evidence"]>;
+  readonly record: NonNullable<NativeSealed["record"]>;
+}
+
+export class VramDesk {
+  readonly #judge: Judge & Recorder;
+  readonly #metrics: VramMetrics;
+  readonly #lives = new Set<ShardLife>();
+  /** A shard that is dropped without disposal still gets its memory cleared and its end recorded. */
+  readonly #dropped = new FinalizationRegistry<ShardLife>((life) => {
+    // The audit log has counted and logged a failure already, and there is no caller left to tell.
+    life.end("garbage collected").catch(() => undefined);
+  });
+
+  constructor(judge: Judge & Recorder, metrics: VramMetrics) {
+    this.#judge = judge;
+    this.#metrics = metrics;
+  }
+
+  /** The device for this call. @throws VramError, recorded */
+  async device(call: Call, place: ParsedPlace): Promise<VramDevice> {
+    try {
+      return chooseDevice(await vramDevices(), place);
+    } catch (failure) {
+      throw await this.refused(call, place, internalVramError(failure));
+    }
+  }
+
+  /** Records that the model could not be sealed, and gives the error back. */
+  async refused(call: Call, place: ParsedPlace, error: VramError, sealed?: NativeSealed): Promise<VramError> {
+    const subject = sealSubject(call, place, sealed);
+    const names = { digest: sealed?.blake3 ?? "unknown", bytes: sealed?.facts?.sizeBytes ?? 0 };
+    this.#metrics.failed(error);
+    this.#metrics.sealed(error.code, 0);
+    return recordError(this.#judge, error, [failureEvent(subject, "vram.seal", error, names)]);
+  }
+
+  /** The shard of a file that was judged, or why it was not sealed. @throws VramError or ModelLoadError, recorded */
+  async handOver(call: Call, place: ParsedPlace, device: VramDevice, sealed: NativeSealed): Promise<Shard> {
+    if (!isMade(sealed)) throw await this.refused(call, place, failureOf(sealed, call), sealed);
+    const auditError = await this.#record(call, place, device, sealed).catch(async (failure: unknown) => {
+      // What is not recorded must not exist; that the memory is cleared comes before why.
+      await sealed.shard.free();
+      throw failure;
+    });
+    this.#metrics.sealed("OK", sealed.seconds ?? 0);
+    return this.#shard(call, place, device, sealed, auditError);
+  }
+
+  /** Weights that another library loaded, held against the verified model. */
+  async verifyRanges(asked: Pick<ForeignAsk, "models" | "gguf" | "ranges" | "place" | "signal"> & { readonly subject: Omit<Subject, "policy"> }): Promise<ForeignReport> {
+    const subject = { ...asked.subject, policy: vramPolicyOf(asked.place.policy) };
+    return foreignCheck({ ...asked, subject, recorder: this.#judge, metrics: this.#metrics });
+  }
+
+  /** Records what an accounting check came to. Its caller has an engine in hand: what cannot be recorded is counted and told by the log. */
+  async recordOffload(subject: Omit<Subject, "policy">, report: OffloadReport): Promise<void> {
+    if (report.verdict === "short" || report.verdict === "spilled") this.#metrics.violated("ResidencyLost");
+    await record(this.#judge, [offloadEvent(subject, report)]).catch(() => undefined);
+  }
+
+  /** Frees all that is sealed. */
+  async end(reason: ShardEnd): Promise<PromiseSettledResult<void>[]> {
+    return Promise.allSettled([...this.#lives].map((life) => life.end(reason)));
+  }
+
+  /** The same, blocking: each as a step that may fail. */
+  endSync(reason: ShardEnd): (() => void)[] {
+    return [...this.#lives].map((life) => () => { life.endSync(reason); });
+  }
+
+  async #record(call: Call, place: ParsedPlace, device: VramDevice, sealed: Made): Promise<Error | undefined> {
+    const bytes = sealed.facts?.sizeBytes ?? 0;
+    const events = sealedEvents(sealSubject(call, place, sealed), {
+      shardId: sealed.record.shardId, deviceUuid: device.uuid, bytes,
+      availableBytes: device.freeBytes ?? device.totalBytes, digest: sealed.record.root,
+    });
+    try {
+      await record(this.#judge, [acceptanceEvent(this.#judge, call, sealed, new GgufView(sealed.gguf)), ...events]);
+      return undefined;
+    } catch (failure) {
+      if (this.#judge.onAuditFailure === "continue") return failure as Error;
+      const message = "the model was sealed, but that could not be recorded, and an unrecorded seal must not be: its memory was cleared; mend the audit folder";
+      const error = new ModelLoadError("AUDIT_UNAVAILABLE", { message, cause: failure });
+      error.auditError = failure as Error;
+      throw error;
+    }
+  }
+
+  #shard(call: Call, place: ParsedPlace, device: VramDevice, sealed: Made, auditError: Error | undefined): Shard {
+    const { record: seal } = sealed;
+    const evidence = evidenceOf(sealed.evidence);
+    const sizeBytes = sealed.facts?.sizeBytes ?? 0;
+    const life = new ShardLife(sealed.shard, {
+      recorder: this.#judge,
+      subject: sealSubject(call, place, sealed),
+      sealed: { shardId: seal.shardId, deviceUuid: device.uuid, root: seal.root, sizeBytes, eccUncorrected: evidence.accounting.eccUncorrected },
+      onViolation: place.policy.onViolation,
+      metrics: this.#metrics,
+      onEnd: (ended) => { this.#lives.delete(ended); },
+    });
+    this.#lives.add(life);
+    this.#metrics.seen(device.uuid, evidence.accounting.freeBytes);
+    const shard = new Shard(life, {
+      device, evidence, sizeBytes, auditError,
+      record: sealRecordOf(seal), sha256: seal.sha256, blake3: seal.root,
+      digestExpected: call.promised.sha256 !== undefined,
+      gguf: new GgufView(sealed.gguf), seconds: sealed.seconds ?? 0,
+    });
+    this.#dropped.register(shard, life);
+    return shard;
+  }
+}
+
+function sealSubject(call: Call, place: ParsedPlace, sealed: NativeSealed | undefined): Subject {
+  return { ...subjectOf(call, sealed ?? {}), policy: vramPolicyOf(place.policy) };
+}
+
+function isMade(sealed: NativeSealed): sealed is Made {
+  return sealed.shard !== undefined && sealed.evidence !== undefined && sealed.record !== undefined && sealed.gguf !== undefined;
+}
+
+function failureOf({ failure }: NativeSealed, call: Call): VramError {
+  if (failure === undefined) return new VramError("VRAM_INTERNAL", { message: "a seal was neither made nor refused" });
+  return vramError(failure, call.signal.reason);
+}

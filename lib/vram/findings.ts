@@ -1,0 +1,98 @@
+/** What evidence comes to: which promises it shows broken, each as the event that says so. */
+import type { AuditEventOf } from "../audit/events.ts";
+import { escapeText } from "../audit/escape.ts";
+import type { VramErrorCode } from "./errors.ts";
+import type { Evidence } from "./evidence.ts";
+
+/** The events that evidence can lead to. */
+export type FindingEvent = "SealVerificationFailed" | "ResidencyLost" | "PageMigrated" | "EccUncorrectable";
+
+/** One broken promise. */
+export type Finding = {
+  readonly [T in FindingEvent]: {
+    readonly type: T;
+    readonly code: VramErrorCode;
+    /** A sentence for people. */
+    readonly message: string;
+    readonly details: AuditEventOf<T>["details"];
+  };
+}[FindingEvent];
+
+/** What the evidence is held against. */
+export interface SealedFacts {
+  readonly shardId: string;
+  readonly deviceUuid: string;
+  /** BLAKE3 of the sealed bytes. */
+  readonly root: string;
+  readonly sizeBytes: number;
+  /** Uncorrected memory errors when it was sealed, or at the last look. */
+  readonly eccUncorrected: number | undefined;
+}
+
+/** Tensors and tiles that a record names; the evidence holds more. */
+const NAMED_MAX = 8;
+
+/** In the order of their gravity: the first one names the error. Empty where nothing is broken. */
+export function findingsOf(evidence: Evidence, sealed: SealedFacts): Finding[] {
+  return [...contentFindings(evidence, sealed), ...placementFindings(evidence, sealed), ...pageFindings(evidence, sealed), ...eccFindings(evidence, sealed)];
+}
+
+function contentFindings({ content }: Evidence, { shardId, root }: SealedFacts): Finding[] {
+  if (content.badTilesCount === 0) return [];
+  const tensors = tensorsOf(content);
+  // Names come from the file, and messages go to terminals and logs.
+  const where = tensors.length === 0 ? "" : `, in ${tensors.slice(0, NAMED_MAX).map(escapeText).join(", ")}`;
+  const message = `${content.badTilesCount} of ${content.tilesChecked} tiles on the device are not what was sealed${where}`;
+  return [{
+    type: "SealVerificationFailed", code: "VRAM_VERIFICATION_FAILED", message,
+    details: { shardId, expectedDigest: root, actualDigest: content.root, ...badTilesOf(content) },
+  }];
+}
+
+/** What a record says of wrong tiles: how many, and the first of them with the tensors that they hold. */
+export function badTilesOf(content: Evidence["content"]): { readonly badTiles: number; readonly badTileList: string; readonly badTensors: string } {
+  return {
+    badTiles: content.badTilesCount,
+    badTileList: content.badTiles.slice(0, NAMED_MAX).map(({ index }) => index).join(" "),
+    badTensors: tensorsOf(content).slice(0, NAMED_MAX).join(" "),
+  };
+}
+
+/** The names of the tensors that wrong bytes belong to, each once. */
+export function tensorsOf({ badTiles }: Evidence["content"]): string[] {
+  return [...new Set(badTiles.flatMap(({ tensors }) => tensors))];
+}
+
+/** Not resident for no other reason that is seen: the driver says that the memory is not the device's, or not the one that was sealed. */
+function placementFindings({ verdict, content, timing, reasons, placement }: Evidence, sealed: SealedFacts): Finding[] {
+  const slow = timing.latency?.slowPagesCount ?? 0;
+  const elsewhere = placement.memoryType === "host" || placement.managed === true || placement.onDevice === false;
+  const unexplained = content.badTilesCount === 0 && slow === 0;
+  if (verdict !== "not-resident" || !(elsewhere || unexplained)) return [];
+  const observed = reasons.join(" ") || "the memory is no longer the device's own";
+  const { shardId, deviceUuid, sizeBytes } = sealed;
+  return [{ type: "ResidencyLost", code: "VRAM_NOT_RESIDENT", message: observed, details: { observed, deviceUuid, shardId, bytes: sizeBytes } }];
+}
+
+function pageFindings({ verdict, timing }: Evidence, { shardId, deviceUuid }: SealedFacts): Finding[] {
+  const { slowPagesCount = 0, pages = 0, slowPages = [], hostCycles, cyclesMax = 0 } = timing.latency ?? {};
+  if (verdict !== "not-resident" || slowPagesCount === 0) return [];
+  const like = hostCycles === undefined ? "" : `, where host memory takes ${hostCycles}`;
+  const observed = `${slowPagesCount} of ${pages} pages answer in up to ${cyclesMax} cycles${like}: ${slowPages.slice(0, NAMED_MAX).join(" ")}`;
+  return [{ type: "PageMigrated", code: "VRAM_NOT_RESIDENT", message: observed, details: { observed, deviceUuid, shardId, pages: slowPagesCount } }];
+}
+
+/** New uncorrectable errors of the device, wherever they were: an event, and no verdict on these bytes, whose digest speaks for itself. */
+function eccFindings({ accounting }: Evidence, { shardId, deviceUuid, eccUncorrected }: SealedFacts): Finding[] {
+  const now = accounting.eccUncorrected;
+  if (now === undefined || eccUncorrected === undefined || now <= eccUncorrected) return [];
+  const errors = now - eccUncorrected;
+  const remap = accounting.rowRemapPending === true ? "; a row waits to be replaced at the next reset" : "";
+  const observed = `${errors} memory errors that could not be corrected since the last look${remap}`;
+  return [{ type: "EccUncorrectable", code: "VRAM_VERIFICATION_FAILED", message: observed, details: { observed, deviceUuid, shardId, errors } }];
+}
+
+/** The findings that a check fails for; the others are only recorded. */
+export function failing(findings: readonly Finding[]): readonly Finding[] {
+  return findings.filter(({ type }) => type !== "EccUncorrectable");
+}

@@ -1,0 +1,261 @@
+/** The addon's side of GPU memory: plain values, and one opaque handle for each vault and shard. */
+import type { NativeAsk, NativeControl, NativeModel, NativeRoot, NativeVerdict } from "../native.ts";
+
+export type BackendName = "cuda" | "vulkan";
+export type DeviceKind = "discrete" | "integrated" | "cpu" | "virtual" | "unknown";
+export type LevelName = "quick" | "sample" | "full" | "challenge";
+export type VerdictName = "resident" | "not-resident" | "unified" | "inconclusive";
+export type AccessName = "read-only" | "read-write";
+
+export interface NativeDevice {
+  readonly backend: BackendName;
+  readonly index: number;
+  readonly name: string;
+  readonly uuid: string;
+  readonly pci?: string;
+  readonly totalBytes: number;
+  readonly freeBytes?: number;
+  /** What this process holds of it, and what the driver has pushed out of it, where a driver tells that of a device that is not open. */
+  readonly processBytes?: number;
+  readonly evictedBytes?: number;
+  readonly kind: DeviceKind;
+  /** Why its memory may not be called VRAM; absent where it may. */
+  readonly notVram?: string;
+  readonly ecc?: boolean;
+  readonly driver: string;
+  readonly api: string;
+  readonly driverModel?: "wddm" | "mcdm" | "tcc";
+  readonly mig?: boolean;
+  readonly addressing?: "separate" | "hmm" | "ats";
+  readonly link?: { readonly bytesPerSecond: number; readonly name: string };
+  readonly cacheBytes?: number;
+  readonly peakBytesPerSecond?: number;
+  readonly canProtect: boolean;
+}
+
+/** A call that failed, as data. */
+export interface NativeVramFailure {
+  readonly code: string;
+  readonly message: string;
+  readonly deviceUuid?: string;
+  readonly driver?: { readonly call: string; readonly status: number; readonly name: string };
+  readonly requestedBytes?: number;
+  readonly availableBytes?: number;
+  readonly policy?: string;
+  readonly evidence?: NativeEvidence;
+}
+
+export interface NativeDevices {
+  readonly devices: NativeDevice[];
+  /** Why there are no more: one failure an interface that does not answer. */
+  readonly absent: NativeVramFailure[];
+}
+
+export interface NativeAccounting {
+  readonly totalBytes: number;
+  readonly freeBytes?: number;
+  readonly processBytes?: number;
+  readonly evictedBytes?: number;
+  readonly eccUncorrected?: number;
+  readonly rowRemapPending?: boolean;
+}
+
+export interface NativeBadTile {
+  readonly index: number;
+  readonly offset: number;
+  readonly bytes: number;
+  readonly expected: string;
+  readonly actual: string;
+  readonly tensors: string[];
+}
+
+export interface NativeLatency {
+  readonly pages: number;
+  readonly pageBytes: number;
+  readonly cyclesMin: number;
+  readonly cyclesMedian: number;
+  readonly cyclesMax: number;
+  readonly localCycles?: number;
+  readonly hostCycles?: number;
+  readonly slowCycles?: number;
+  readonly slowPagesCount: number;
+  readonly slowPages: number[];
+}
+
+export interface NativeEvidence {
+  readonly level: LevelName;
+  readonly verdict: VerdictName;
+  readonly reasons: string[];
+  readonly deviceUuid: string;
+  readonly kernel: { readonly name: string; readonly blake3: string; readonly driverLibrary: string };
+  readonly accounting: NativeAccounting;
+  readonly placement: {
+    readonly memoryType: "device" | "host" | "unified" | "unknown";
+    readonly managed?: boolean;
+    readonly onDevice?: boolean;
+    readonly pinned?: boolean;
+    readonly hostVisible?: boolean;
+    readonly allocationId?: bigint;
+    readonly allocationBytes?: number;
+    readonly access: AccessName;
+  };
+  readonly content: {
+    readonly bytesTotal: number;
+    readonly bytesChecked: number;
+    readonly tilesChecked: number;
+    readonly root?: string;
+    readonly badTilesCount: number;
+    readonly badTiles: NativeBadTile[];
+  };
+  readonly timing: {
+    readonly wallSeconds: number;
+    readonly deviceSeconds?: number;
+    readonly bytesPerSecond: number;
+    readonly calibratedSeconds?: number;
+    readonly tries: number;
+    readonly residentFractionMin?: number;
+    readonly pagedIn: boolean;
+    readonly latency?: NativeLatency;
+  };
+  readonly freshness: { readonly method: "none" | "fresh-mac" | "book" | "sampled"; readonly nonce?: string; readonly response?: string };
+  readonly atUnixMs: number;
+}
+
+export interface NativeVramPolicy {
+  readonly requireEcc: boolean;
+  readonly requireReadOnly: boolean;
+  readonly allowUnified: boolean;
+  readonly headroomBytes: number;
+  readonly residentFractionMin?: number;
+  readonly slowPagesMax: number;
+  readonly slowFactor: number;
+  readonly triesMax: number;
+}
+
+export interface NativeSealRecord {
+  readonly version: number;
+  readonly shardId: string;
+  readonly backend: BackendName;
+  readonly deviceUuid: string;
+  readonly pci?: string;
+  readonly driver: string;
+  readonly kernel: string;
+  readonly bootId?: string;
+  readonly ranges: { readonly allocationId?: bigint; readonly offset: number; readonly bytes: number }[];
+  readonly root: string;
+  readonly sha256: string;
+  readonly access: AccessName;
+  readonly policy: string;
+  readonly sealedAtUnixMs: number;
+  readonly mac: string;
+}
+
+/** Evidence, or why there is none. */
+export interface NativeChecked {
+  readonly evidence?: NativeEvidence;
+  readonly failure?: NativeVramFailure;
+}
+
+/** One step of a scrub. `evidence` where it ended a pass or found something wrong. */
+export interface NativeScrubStep extends NativeChecked {
+  readonly bytes: number;
+  readonly seconds: number;
+  /** How long to rest before the next step, for the duty cycle. */
+  readonly restMs: number;
+  /** Part of the running pass that is done. */
+  readonly coverage: number;
+  readonly passes: number;
+}
+
+export interface NativeScrub {
+  step(budgetMs: number, control: NativeControl): Promise<NativeScrubStep>;
+}
+
+export interface NativeFreed {
+  readonly freedBytes?: number;
+  readonly failure?: NativeVramFailure;
+}
+
+/** A file's verdict, and what became of its seal. Refused: `refusal`. Verified and not sealed: `failure`. */
+export interface NativeSealed extends Omit<NativeVerdict, "model"> {
+  readonly failure?: NativeVramFailure;
+  readonly shard?: NativeShard;
+  readonly evidence?: NativeEvidence;
+  readonly record?: NativeSealRecord;
+  /** Seconds from the first byte read to the seal. */
+  readonly seconds?: number;
+}
+
+export interface NativeShard {
+  /** `p`: the fraction of the tiles for "sample". `nonce`: 32 bytes for "challenge". */
+  verify(level: LevelName, p: number | undefined, nonce: Uint8Array | undefined, control: NativeControl): Promise<NativeChecked>;
+  /** The device address of the first byte; null where there is none. @throws Error where the shard is gone */
+  pointer(): bigint | null;
+  /** @throws Error where the shard is gone */
+  newScrub(duty: number): NativeScrub;
+  /** Clears and frees the memory; waits for the slice that is being hashed. A second call frees nothing. */
+  free(): Promise<NativeFreed>;
+  /** The same, blocking. */
+  freeSync(): NativeFreed;
+}
+
+export interface NativeRange {
+  readonly pointer: bigint;
+  readonly bytes: number;
+  readonly tensor: string;
+}
+
+/** One range, and what was found there. Digests are BLAKE3 of the tensor's bytes, in hex. */
+export interface NativeRangeSeen extends NativeRange {
+  readonly verdict: VerdictName;
+  readonly reasons: string[];
+  readonly expected: string;
+  readonly actual: string;
+  readonly placement: NativeEvidence["placement"];
+  readonly latency?: NativeLatency;
+}
+
+export interface NativeForeign {
+  readonly failure?: NativeVramFailure;
+  readonly seen?: {
+    readonly verdict: VerdictName;
+    readonly deviceUuid: string;
+    readonly kernel: NativeEvidence["kernel"];
+    readonly root: string;
+    /** In the order that was asked for; of a split model part after part. */
+    readonly ranges: NativeRangeSeen[];
+    readonly bytesChecked: number;
+    readonly wallSeconds: number;
+    readonly residentFractionMin?: number;
+    readonly accounting: NativeAccounting;
+    readonly atUnixMs: number;
+  };
+}
+
+/** Rates in bytes a second; `loadSeconds`: what the driver took to compile and load the kernels. */
+export interface NativeMeasured {
+  readonly failure?: NativeVramFailure;
+  readonly bytes: number;
+  readonly hashBytesPerSecond: number;
+  readonly deviceHashBytesPerSecond?: number;
+  readonly copyBytesPerSecond?: number;
+  readonly loadSeconds?: number;
+}
+
+/** Where, and under which rules. */
+export interface NativePlace {
+  readonly backend: BackendName;
+  readonly deviceUuid: string;
+  readonly policy: NativeVramPolicy;
+}
+
+export interface NativeVram {
+  /** Asks every driver anew; never fails: a missing driver is an answer. */
+  vramDevices(): Promise<NativeDevices>;
+  /** Reads the file once, and seals the very bytes that are judged. */
+  vramSeal(root: NativeRoot, path: Uint8Array, ask: NativeAsk, place: NativePlace, control: NativeControl): Promise<NativeSealed>;
+  /** Hashes memory that another library allocated in this process and compares it with the verified file's tensors. */
+  vramVerifyRanges(model: NativeModel, ranges: readonly NativeRange[], place: NativePlace, control: NativeControl): Promise<NativeForeign>;
+  /** How fast the device hashes so many bytes of its own memory, beside how fast it copies them. */
+  vramMeasure(bytes: number, place: NativePlace, control: NativeControl): Promise<NativeMeasured>;
+}

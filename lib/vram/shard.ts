@@ -1,0 +1,121 @@
+/** A model that lies sealed in GPU memory: an opaque handle, the facts of its seal, and the checks that it can be put to. */
+import type { GgufView } from "../gguf-view.ts";
+import type { VramDevice } from "./device.ts";
+import type { Evidence } from "./evidence.ts";
+import type { NativeSealRecord } from "./native.ts";
+import { parseChallenge, parseScrubOptions, parseShardVerify } from "./options.ts";
+import type { ScrubOptions, ShardVerifyOptions } from "./options.ts";
+import { Scrub } from "./scrub.ts";
+import type { ShardLife } from "./shard-life.ts";
+
+/**
+ * What was sealed, where, when and under which policy, with a MAC under this process's key (README, "Sealed in GPU memory").
+ * Digests and keys in lower-case hex.
+ */
+export interface SealRecord extends Omit<NativeSealRecord, "sealedAtUnixMs"> {
+  readonly sealedAt: Date;
+}
+
+export interface ShardFacts {
+  readonly device: VramDevice;
+  readonly record: SealRecord;
+  readonly evidence: Evidence;
+  readonly sha256: string;
+  readonly blake3: string;
+  readonly sizeBytes: number;
+  readonly digestExpected: boolean;
+  readonly gguf: GgufView;
+  readonly seconds: number;
+  readonly auditError: Error | undefined;
+}
+
+export class Shard implements AsyncDisposable, Disposable {
+  /** Random, never used twice; names the shard in the trail. */
+  readonly id: string;
+  /** The device as it was when the model was sealed. */
+  readonly device: VramDevice;
+  readonly record: SealRecord;
+  /** What was seen when it was sealed: every tile was hashed on the device and compared with the file's. */
+  readonly evidence: Evidence;
+  /** SHA-256 and BLAKE3 of the file, which are those of the sealed bytes. */
+  readonly sha256: string;
+  readonly blake3: string;
+  readonly sizeBytes: number;
+  /** True when the caller had promised a digest, and it was this one. */
+  readonly digestExpected: boolean;
+  readonly gguf: GgufView;
+  /** From the first byte read to the checked seal. */
+  readonly seconds: number;
+  /** Set only under `onAuditFailure: "continue"`: why this seal is not in the trail. */
+  readonly auditError: Error | undefined;
+  readonly #life: ShardLife;
+
+  /** @internal Made by the loader alone. */
+  constructor(life: ShardLife, facts: ShardFacts) {
+    this.#life = life;
+    this.id = facts.record.shardId;
+    this.device = facts.device;
+    this.record = facts.record;
+    this.evidence = facts.evidence;
+    this.sha256 = facts.sha256;
+    this.blake3 = facts.blake3;
+    this.sizeBytes = facts.sizeBytes;
+    this.digestExpected = facts.digestExpected;
+    this.gguf = facts.gguf;
+    this.seconds = facts.seconds;
+    this.auditError = facts.auditError;
+  }
+
+  /**
+   * Looks at the seal: "quick" at what the driver says and how fast pages answer, "sample" also at a fraction `p` of the tiles,
+   * "full" at every tile. Slow but correct is `inconclusive`, after it was measured again.
+   * @throws VramError VRAM_VERIFICATION_FAILED, VRAM_NOT_RESIDENT or VRAM_DEVICE_LOST with the evidence, recorded as CRITICAL first;
+   *   VRAM_HANDLE_STALE after disposal; VRAM_ABORTED
+   */
+  async verify(options?: ShardVerifyOptions): Promise<Evidence> {
+    const { level, p, signal } = parseShardVerify(options);
+    return this.#life.check({ level, p, nonce: undefined, signal });
+  }
+
+  /** As a full check, answered under 32 random bytes of the caller's: `freshness.response` cannot have been prepared. */
+  async challenge(nonce: Uint8Array, options?: { readonly signal?: AbortSignal | undefined }): Promise<Evidence> {
+    const asked = parseChallenge(nonce, options);
+    return this.#life.check({ level: "challenge", p: undefined, nonce: asked.nonce, signal: asked.signal });
+  }
+
+  /** Goes over all tiles in the background, again and again, in steps that take a fraction of the device's time. */
+  scrub(options?: ScrubOptions): Scrub {
+    return new Scrub(this.#life, parseScrubOptions(options));
+  }
+
+  /**
+   * Where kernels of this process find the sealed bytes, as a CUDA device address of the primary context; undefined under Vulkan.
+   * Theirs to read until disposal. @throws VramError VRAM_HANDLE_STALE after it: the address may by then mean other memory
+   */
+  get pointer(): bigint | undefined {
+    return this.#life.pointer;
+  }
+
+  /** Aborts with the VramError of the first broken promise that any check of this shard finds. */
+  get signal(): AbortSignal {
+    return this.#life.broken;
+  }
+
+  get disposed(): boolean {
+    return this.#life.ended;
+  }
+
+  /** Stops its checks, clears and frees the memory, and records that durably. A second call waits for the first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#life.end("disposed");
+  }
+
+  /** The same, blocking. */
+  [Symbol.dispose](): void {
+    this.#life.endSync("disposed");
+  }
+}
+
+export function sealRecordOf({ sealedAtUnixMs, ...record }: NativeSealRecord): SealRecord {
+  return { ...record, sealedAt: new Date(sealedAtUnixMs) };
+}

@@ -1,0 +1,37 @@
+/** The whole path on a real Vulkan driver that computes on the processor: refused as VRAM, and never called so where it is allowed. */
+import { beforeAll, expect, test } from "vitest";
+import { lavapipe } from "../gpu/lavapipe.ts";
+import type { Lavapipe } from "../gpu/lavapipe.ts";
+import { INSTALL_MS_MAX } from "../support/debian.ts";
+import { program } from "../support/driver-double.ts";
+
+let found: Lavapipe | string;
+
+beforeAll(async () => { found = await lavapipe(); }, INSTALL_MS_MAX);
+
+test("a software device is refused by default, and allowed it is unified", async (ctx) => {
+  if (typeof found === "string") return ctx.skip(found);
+  const { said } = await program(`
+    const { devices } = await vramDevices();
+    const [device] = devices.filter(({ backend }) => backend === "vulkan");
+    tell([device.kind, device.isVram]);
+    tell((await caught(loader.seal("m.gguf"))).code);
+    const refused = await caught(loader.seal("m.gguf", { device: device.uuid }));
+    tell([refused.code, refused.policy]);
+    const shard = await loader.seal("m.gguf", { device: device.uuid, policy: { allowUnified: true } });
+    tell([shard.evidence.verdict, shard.record.backend, shard.record.root === shard.blake3, shard.pointer ?? null]);
+    tell([(await shard.verify({ level: "quick" })).verdict, (await shard.verify({ level: "sample", p: 0.5 })).verdict, (await shard.verify()).verdict, (await shard.challenge(Buffer.alloc(32, 1))).freshness.method]);
+    const scrub = shard.scrub({ dutyCycle: 1 });
+    while (scrub.passes < 2) await sleep(10);
+    await shard[Symbol.asyncDispose]();
+    tell(await scrub.ended);
+    tell(records().filter(({ sev }) => sev === "CRITICAL").map(({ type, reason }) => [type, reason]));
+    const model = await loader.load("m.gguf");
+    tell((await caught(model.verifyRanges([{ pointer: 4096n, bytes: 16, tensor: "token_embd.weight" }], { device: device.uuid, policy: { allowUnified: true } }))).code);
+  `, { ...process.env, ...found.env });
+  expect(said).toEqual([
+    ["cpu", false], "VRAM_NO_DEVICE", ["VRAM_POLICY_VIOLATION", "allowUnified"],
+    ["unified", "vulkan", true, null], ["unified", "unified", "unified", "fresh-mac"], "disposed",
+    [["PolicyViolation", "VRAM_POLICY_VIOLATION"]], "VRAM_BAD_RANGE",
+  ]);
+});
