@@ -1,5 +1,6 @@
 /** Help that teaches by example. */
 import { AUDIT_HELP } from "./audit-help.ts";
+import { VRAM_HELP } from "./vram-help.ts";
 
 const EXIT_CODES = `Exit codes
   0  verified                        3  could not be judged: missing, no permission, not a file, read error
@@ -14,6 +15,7 @@ export const HELP: Readonly<Record<string, string>> = {
   model-loader protect PATH…      verify models, and have the kernel keep them as they are (fs-verity)
   model-loader inspect FILE       what a header says, in milliseconds, unverified
   model-loader audit verify DIR   check that an audit trail is whole
+  model-loader vram seal FILE     seal a model in GPU memory, and prove that it is there
   model-loader help COMMAND       examples and options
   model-loader --version
 
@@ -124,4 +126,5 @@ Options
 ${EXIT_CODES}`,
 
   ...AUDIT_HELP,
+  ...VRAM_HELP,
 };

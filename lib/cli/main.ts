@@ -16,6 +16,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   protect: async (args) => (await import("./verify.ts")).protect(args),
   inspect: async (args) => (await import("./inspect.ts")).inspect(args),
   audit: async (args) => (await import("./audit.ts")).audit(args),
+  vram: async (args) => (await import("./vram.ts")).vram(args),
 };
 
 const code = await main(process.argv.slice(2));

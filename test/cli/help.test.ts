@@ -5,6 +5,7 @@ import { FILTER_OPTIONS } from "../../lib/cli/audit-filter.ts";
 import { HELP } from "../../lib/cli/help.ts";
 import { INSPECT_GRAMMAR } from "../../lib/cli/inspect-ask.ts";
 import { PROTECT_GRAMMAR, VERIFY_GRAMMAR } from "../../lib/cli/verify-ask.ts";
+import { VRAM_SEAL_GRAMMAR, VRAM_VERIFY_GRAMMAR, VRAM_WATCH_GRAMMAR } from "../../lib/cli/vram-ask.ts";
 import { cli } from "./support.ts";
 
 describe("help", () => {
@@ -22,6 +23,8 @@ describe("help", () => {
     [["help", "audit"], "audit"],
     [["help", "audit", "verify"], "audit verify"],
     [["audit", "nothing", "--help"], "audit"],
+    [["vram", "--help"], "vram"],
+    [["help", "vram", "watch"], "vram watch"],
   ])("%j", async (args, topic) => {
     const { code, stdout, stderr } = await cli(args);
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: `${HELP[topic] ?? ""}\n`, stderr: "" });
@@ -33,6 +36,10 @@ describe("help", () => {
 
   test.each([["audit query", ["json"]], ["audit export", ["format"]]])("of %s names every option", (name, own) => {
     for (const option of [...FILTER_OPTIONS, ...own]) expect(HELP[name]).toContain(`--${option} `);
+  });
+
+  test.each([["vram seal", VRAM_SEAL_GRAMMAR], ["vram verify", VRAM_VERIFY_GRAMMAR], ["vram watch", VRAM_WATCH_GRAMMAR]] as const)("of %s names every option", (name, { flags, options }) => {
+    for (const option of [...flags, ...options]) expect(HELP[name]).toContain(`--${option} `);
   });
 
   test("fits a terminal", () => {
@@ -61,6 +68,19 @@ describe("a command line that names nothing we know is exit 2, with a hint, and 
     [["verify", "--jsno", "x"], "Did you mean --json?", "model-loader verify --help"],
     [["verify", "--max-bytes", "1e9", "x"], "--max-bytes must be a whole number", "model-loader verify --help"],
     [["verify", "--sha256", "abc", "x"], "--sha256 must be 64 hex digits", "model-loader verify --help"],
+    [["vram"], "vram needs to know what to do: devices, seal, verify, watch", "model-loader vram --help"],
+    [["vram", "sael", "x"], "Did you mean seal?", "model-loader vram --help"],
+    [["vram", "devices", "x"], "vram devices takes no names", "model-loader vram devices --help"],
+    [["vram", "seal"], "vram seal needs the name of a file", "model-loader vram seal --help"],
+    [["vram", "seal", "a", "b"], "vram seal takes one file at a time", "model-loader vram seal --help"],
+    [["vram", "seal", "x", "--holt"], "Did you mean --hold?", "model-loader vram seal --help"],
+    [["vram", "seal", "x", "--device", "0"], "--device must be the UUID of a device", "model-loader vram seal --help"],
+    [["vram", "seal", "x", "--backend", "cud"], "Did you mean cuda?", "model-loader vram seal --help"],
+    [["vram", "seal", "x", "--resident-fraction-min", "90"], "must be a fraction such as 0.01", "model-loader vram seal --help"],
+    [["vram", "verify", "x", "--level", "deep"], "--level must be one of quick, sample, full, challenge", "model-loader vram verify --help"],
+    [["vram", "verify", "x", "--p", "0.5"], "--p goes with --level sample", "model-loader vram verify --help"],
+    [["vram", "verify", "x", "--level", "challenge", "--nonce", "ab"], "--nonce must be 64 hex digits", "model-loader vram verify --help"],
+    [["vram", "watch", "x", "--duty", "0"], "--duty must be a fraction", "model-loader vram watch --help"],
     [["audit"], "audit needs", "model-loader audit --help"],
     [["audit", "verfiy", "x"], "Did you mean verify?", "model-loader audit --help"],
     [["audit", "qurey", "x"], "Did you mean query?", "model-loader audit --help"],

@@ -31,15 +31,15 @@ export function command(): string {
   throw new Error("dist/cli/main.js is missing: run node scripts/build.mjs first");
 }
 
-export function start(args: readonly string[], cwd?: string): ChildProcessByStdio<null, Readable, Readable> {
-  const child = spawn(process.execPath, [command(), ...args], { cwd, stdio: ["ignore", "pipe", "pipe"] });
+export function start(args: readonly string[], cwd?: string, env: NodeJS.ProcessEnv = process.env): ChildProcessByStdio<null, Readable, Readable> {
+  const child = spawn(process.execPath, [command(), ...args], { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   onTestFinished(() => void child.kill("SIGKILL"));
   return child;
 }
 
 /** Runs the command to its end. */
-export async function cli(args: readonly string[], cwd?: string): Promise<Ended> {
-  return ended(start(args, cwd));
+export async function cli(args: readonly string[], cwd?: string, env?: NodeJS.ProcessEnv): Promise<Ended> {
+  return ended(start(args, cwd, env));
 }
 
 /** Runs a line of shell in which "$CLI" is the command. */
