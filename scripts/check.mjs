@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { ROOT, run, tool } from "./command.mjs";
 import { installDependencies, prerequisitesMet } from "./prerequisites.mjs";
 import { PORTABLE } from "./portable.mjs";
-import { cargoTally, NONE, sum, tallyLine, vitestTally } from "./tally.mjs";
+import { cargoTally, lineTally, NONE, sum, tallyLine, vitestTally } from "./tally.mjs";
 
 const FUZZ_SECONDS = 30;
 /** A test that hangs must cost its step, not the whole run. Each takes a third of it on a busy machine. */
@@ -46,6 +46,11 @@ const STEPS = [
   // libFuzzer is C++.
   { name: "fuzz gguf", long: true, tool: "c++", run: () => fuzz("gguf") },
   { name: "fuzz escape", long: true, needs: ["build"], run: () => fuzz("escape") },
+  {
+    name: "gpu", needs: ["build"],
+    run: () => bounded(process.execPath, ["scripts/gpu-check.mjs", "--built"]),
+    tally: ({ output }) => lineTally(output),
+  },
   { name: "tour", needs: ["build"], run: () => bounded(process.execPath, ["scripts/quickstart.mjs"]) },
 ];
 

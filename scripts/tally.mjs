@@ -31,6 +31,12 @@ export async function vitestTally(path) {
   };
 }
 
+/** The last such line of a script of our own. */
+export function lineTally(output) {
+  const [, passed, failed, skipped = 0] = [...output.matchAll(/^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$/gm)].at(-1) ?? [0, 0, 0];
+  return { passed: Number(passed), failed: Number(failed), skipped: Number(skipped) };
+}
+
 /** The line that tools look for at the end of our output. */
 export function tallyLine({ passed, failed, skipped }) {
   return `${passed} passed, ${failed} failed${skipped === 0 ? "" : `, ${skipped} skipped`}`;
