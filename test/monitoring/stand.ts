@@ -1,7 +1,8 @@
-/** A host, the real Prometheus with the shipped rules, the real Alertmanager, and somebody who is told. */
+/** Two hosts, one of them with models in GPU memory, the real Prometheus with the shipped rules, the real Alertmanager, and somebody who is told. */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Child } from "./child.ts";
+import { startGpuHost } from "./gpu-host.ts";
 import { Host } from "./host.ts";
 import { serve } from "./serve.ts";
 import { RULES } from "./shipped.ts";
@@ -20,6 +21,8 @@ export interface Sample {
 
 export interface Stand extends AsyncDisposable {
   readonly host: Host;
+  /** `host:port` of both. */
+  readonly addresses: readonly string[];
   /** What the webhook was sent so far. */
   readonly alerts: readonly Alert[];
   /** An answer of Prometheus's HTTP API; throws what it says is wrong. */
@@ -32,6 +35,8 @@ export async function standUp(tools: Tools): Promise<Stand> {
   const down = async (): Promise<void> => { for (const part of built.splice(0)) await part[Symbol.asyncDispose](); };
   try {
     const host = keep(await Host.open());
+    const gpuHost = keep(await startGpuHost(host.folder));
+    const addresses = [host.address, new URL(gpuHost.url).host];
     const alerts: Alert[] = [];
     const webhook = keep(await serve(async (request, response) => {
       const bodies = await request.setEncoding("utf8").toArray() as string[];
@@ -39,8 +44,8 @@ export async function standUp(tools: Tools): Promise<Stand> {
       response.end();
     }));
     const alertmanager = keep(await startAlertmanager(tools, host.folder, webhook.url));
-    const prometheus = keep(await startPrometheus(tools, host, alertmanager.url));
-    return { host, alerts, ask: (path, parameters) => ask(prometheus.url, path, parameters), [Symbol.asyncDispose]: down };
+    const prometheus = keep(await startPrometheus(tools, { folder: host.folder, addresses, alertmanager: alertmanager.url }));
+    return { host, addresses, alerts, ask: (path, parameters) => ask(prometheus.url, path, parameters), [Symbol.asyncDispose]: down };
   } catch (failure) {
     await down();
     throw failure;
@@ -59,16 +64,22 @@ async function startAlertmanager({ alertmanager }: Tools, folder: string, webhoo
   ]);
 }
 
-async function startPrometheus({ prometheus }: Tools, host: Host, alertmanager: string): Promise<Child> {
-  const config = join(host.folder, "prometheus.json");
+interface Scraping {
+  readonly folder: string;
+  readonly addresses: readonly string[];
+  readonly alertmanager: string;
+}
+
+async function startPrometheus({ prometheus }: Tools, { folder, addresses, alertmanager }: Scraping): Promise<Child> {
+  const config = join(folder, "prometheus.json");
   await writeFile(config, JSON.stringify({
     global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
     rule_files: [RULES],
-    scrape_configs: [{ job_name: "model-loader", static_configs: [{ targets: [host.address] }] }],
+    scrape_configs: [{ job_name: "model-loader", static_configs: [{ targets: addresses }] }],
     alerting: { alertmanagers: [{ static_configs: [{ targets: [new URL(alertmanager).host] }] }] },
   }));
   return Child.start([
-    ...prometheus, `--config.file=${config}`, `--storage.tsdb.path=${join(host.folder, "prometheus")}`, "--web.listen-address=127.0.0.1:0",
+    ...prometheus, `--config.file=${config}`, `--storage.tsdb.path=${join(folder, "prometheus")}`, "--web.listen-address=127.0.0.1:0",
   ]);
 }
 

@@ -34,11 +34,15 @@ export function builtDouble(): Promise<Buffer> {
 
 /** The environment of a process that finds the driver, without the functions in `missing`, until the test is over. */
 export async function installedDouble(missing: readonly string[] = []): Promise<NodeJS.ProcessEnv> {
-  const home = await folder();
+  return { ...process.env, ...(await installDouble(await folder(), missing)) };
+}
+
+/** Puts the driver into the folder `home`; what a process needs in its environment to find it there, and no other. */
+export async function installDouble(home: string, missing: readonly string[] = []): Promise<Record<string, string>> {
   await writeFile(join(home, "libcuda.so.1"), hidden(await builtDouble(), missing));
   await symlink("libcuda.so.1", join(home, "libnvidia-ml.so.1"));
   await writeFile(join(home, "faults"), "");
-  return { ...process.env, ...NO_VULKAN, LD_LIBRARY_PATH: home, DRIVER_DOUBLE: join(home, "faults") };
+  return { ...NO_VULKAN, LD_LIBRARY_PATH: home, DRIVER_DOUBLE: join(home, "faults") };
 }
 
 /** Vulkan's loader looks nowhere then: what a machine happens to have must not decide a test. */
