@@ -10,7 +10,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { ROOT, run, tool } from "./command.mjs";
+import { ROOT, run, TIMED_OUT, tool } from "./command.mjs";
 import { installDependencies, prerequisitesMet } from "./prerequisites.mjs";
 import { PORTABLE } from "./portable.mjs";
 import { cargoTally, lineTally, NONE, sum, tallyLine, vitestTally } from "./tally.mjs";
@@ -102,7 +102,7 @@ async function counted(step, outcome) {
 
 /** A failure that no test accounts for is one failed check; so is a runner that ran nothing. */
 function judged({ code }, tally) {
-  const state = code === 0 ? "passed" : `FAILED (exit ${code}${code === 124 ? `: ended after ${STEP_MINUTES_MAX} minutes` : ""})`;
+  const state = code === 0 ? "passed" : `FAILED (exit ${code}${code === TIMED_OUT ? `: ended after ${STEP_MINUTES_MAX} minutes` : ""})`;
   if (code !== 0) return { state, tally: { ...tally, failed: Math.max(1, tally.failed) } };
   return { state, tally: tally.passed + tally.failed + tally.skipped === 0 ? { ...NONE, passed: 1 } : tally };
 }

@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 export const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** As timeout(1) has it. */
-const TIMED_OUT = 124;
+export const TIMED_OUT = 124;
 
 /**
  * @param {string} command

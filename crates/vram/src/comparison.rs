@@ -37,6 +37,34 @@ pub(crate) struct Expected<'a> {
     pub(crate) tensors: &'a TensorMap,
 }
 
+impl Expected<'_> {
+    /// Counts a tile that was looked at, and names it where it is another one. Beyond the last there is none.
+    pub(crate) fn note(
+        &self,
+        index: u64,
+        expected: TileValue,
+        actual: TileValue,
+        content: &mut Content,
+    ) {
+        let Some(range) = self.tiling.range(index) else {
+            return;
+        };
+        let bytes = range.end - range.start;
+        content.tiles_checked += 1;
+        content.bytes_checked += bytes;
+        if actual != expected {
+            content.note_bad(BadTile {
+                index,
+                offset: range.start,
+                bytes,
+                expected,
+                actual,
+                tensors: self.tensors.overlapping(&range),
+            });
+        }
+    }
+}
+
 /// What the tiles are, so far.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Compared {
@@ -116,21 +144,9 @@ impl<'a> Comparison<'a> {
             let expected = usize::try_from(index)
                 .ok()
                 .and_then(|index| self.expected.values.get(index));
-            let Some((range, &expected)) = self.expected.tiling.range(index).zip(expected) else {
-                continue;
-            };
-            let content = &mut self.found.content;
-            content.tiles_checked += 1;
-            content.bytes_checked += range.end - range.start;
-            if actual != expected {
-                content.note_bad(BadTile {
-                    index,
-                    offset: range.start,
-                    bytes: range.end - range.start,
-                    expected,
-                    actual,
-                    tensors: self.expected.tensors.overlapping(&range),
-                });
+            if let Some(&expected) = expected {
+                self.expected
+                    .note(index, expected, actual, &mut self.found.content);
             }
         }
     }

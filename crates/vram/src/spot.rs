@@ -5,8 +5,8 @@ use crate::check::Found;
 use crate::comparison::{Compared, slice_tiles};
 use crate::shard::{Shard, Watch};
 use crate::{
-    BadTile, Code, Content, Evidence, Freshness, FreshnessMethod, HashJob, Level, VramError,
-    file_error, sampling, self_test,
+    Code, Content, Evidence, Freshness, FreshnessMethod, HashJob, Level, VramError, file_error,
+    sampling, self_test,
 };
 use digest::TileValue;
 use verify::{Tiles, Verified};
@@ -66,7 +66,8 @@ impl Shard {
         into.wall_seconds += watch.clock.now().saturating_sub(before).as_secs_f64();
         for (index, actual) in (first..).zip(run.values) {
             let expected = self.keyed_tile(index, key, verified, watch)?;
-            self.note(index, expected, actual, &mut into.content);
+            self.expected()
+                .note(index, expected, actual, &mut into.content);
         }
         Ok(())
     }
@@ -84,21 +85,5 @@ impl Shard {
         let bytes = verified.read(range, watch.control).map_err(file_error)?;
         let value = tiling.keyed_value(index, &bytes, key);
         value.map_err(|error| VramError::new(Code::Internal, error.to_string()))
-    }
-
-    fn note(&self, index: u64, expected: TileValue, actual: TileValue, content: &mut Content) {
-        let range = self.expected().tiling.range(index).unwrap_or_default();
-        content.tiles_checked += 1;
-        content.bytes_checked += range.end - range.start;
-        if actual != expected {
-            content.note_bad(BadTile {
-                index,
-                offset: range.start,
-                bytes: range.end - range.start,
-                expected,
-                actual,
-                tensors: self.expected().tensors.overlapping(&range),
-            });
-        }
     }
 }
