@@ -232,6 +232,12 @@ export interface NativeBytesPass {
   finish(): Promise<NativeVerdict>;
 }
 
+/** A system call that failed; `errno` is absent where the failure is not the system's. */
+export interface NativeSystemFailure {
+  readonly errno?: number;
+  readonly message: string;
+}
+
 export interface NativeLock {
   release(): void;
 }
@@ -248,10 +254,12 @@ export interface Native extends NativeVram {
   splitPath(path: Uint8Array): NativeSplitPath | null;
   /** The path of another part, from 0, of the same split model. */
   splitPart(path: Uint8Array, index: number): Buffer | null;
-  /** Exclusive advisory lock (flock) on a file that is created where missing; null when somebody else holds it. */
-  lockFile(path: string): NativeLock | null;
+  /** Exclusive advisory lock (flock) on a file that is created where missing; neither field when somebody else holds it. */
+  lockFile(path: string): { readonly lock?: NativeLock; readonly failure?: NativeSystemFailure };
   /** Syncs the descriptor's file once more when this environment (thread or process) is torn down. */
   syncAtExit(fd: number): NativeLock;
+  /** Files in place, each whole and durable, on a thread of its own: written beside its name, synced, renamed, folders synced. Gives what failed. */
+  storeFiles(files: readonly { readonly path: string; readonly content: Uint8Array }[]): Promise<NativeSystemFailure | null>;
   /**
    * Chains lines in place: each ends with 64 characters of room, `"}` and a newline, and gets the leaf hash of the one before it there
    * (the first: `previous`). Returns their RFC 6962 leaf hashes, 64 hexadecimal digits each.
@@ -272,6 +280,7 @@ export const NATIVE_EXPORTS: readonly (keyof Native)[] = [
   "splitPart",
   "splitPath",
   "startBytes",
+  "storeFiles",
   "syncAtExit",
   "version",
   "vramDevices",

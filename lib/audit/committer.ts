@@ -10,7 +10,8 @@ import type { AuditReceipt, Pending, Trail, Waiter } from "./trail.ts";
 
 /**
  * Denials are in the file when `emit` returns, and so are the first records of a turn of the event loop: they survive the process
- * whatever happens next. The rest of a crowd is written together at the end of the turn, for one call instead of many.
+ * whatever happens next. The rest of a crowd is written together at the end of the turn, for one call instead of many; and so is all
+ * of a turn that follows one with a crowd.
  */
 const WRITTEN_AT_ONCE_MAX = 4;
 
@@ -35,6 +36,7 @@ export class Committer {
   #scheduled = false;
   #inTurn = 0;
   #turnMs = 0;
+  #atOnceMax = WRITTEN_AT_ONCE_MAX;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
@@ -86,7 +88,7 @@ export class Committer {
   #take(pending: Pending): void {
     this.#trail.queue(pending);
     this.#inTurn += 1;
-    if (pending.draft.severity !== "INFO" || this.#inTurn <= WRITTEN_AT_ONCE_MAX) this.#write();
+    if (pending.draft.severity !== "INFO" || this.#inTurn <= this.#atOnceMax) this.#write();
     this.#schedule();
   }
 
@@ -100,6 +102,7 @@ export class Committer {
   }
 
   #endTurn(): void {
+    this.#atOnceMax = this.#inTurn > WRITTEN_AT_ONCE_MAX ? 0 : WRITTEN_AT_ONCE_MAX;
     this.#inTurn = 0;
     this.#write();
   }

@@ -28,6 +28,11 @@ export function read(source: object, key: string): unknown {
   }
 }
 
+/** Those of an object's properties that are there, each as {@link read} finds it. */
+export function readEach<K extends string>(source: object, keys: readonly K[]): { readonly [P in K]?: unknown } {
+  return Object.fromEntries(keys.map((key) => [key, read(source, key)])) as { readonly [P in K]?: unknown };
+}
+
 /** Text where text is expected; anything else with its type beside it, so that 5 and "5" stay different. */
 export function textOrDescription(value: unknown, max: number): string {
   return typeof value === "string" ? textJson(value, max) : describe(value, max);

@@ -22,15 +22,15 @@ export function detailsJson(details: unknown): string {
     const value = entries < ENTRIES_MAX ? read(details, key) : null;
     if (value === undefined) continue;
     const part = entries < ENTRIES_MAX ? keyJson(key) + scalarJson(value, VALUE_MAX) : "";
-    if (entries >= ENTRIES_MAX || part.length - 1 > room) {
+    if (entries >= ENTRIES_MAX || part.length > room) {
       omitted += 1;
       continue;
     }
-    text += part;
+    text += entries === 0 ? part : `,${part}`;
     entries += 1;
-    room -= part.length - 1;
+    room -= part.length;
   }
-  return omitted === 0 ? `{${text.slice(1)}}` : `{${text.slice(1)}},"detailsOmitted":${omitted}`;
+  return omitted === 0 ? `{${text}}` : `{${text}},"detailsOmitted":${omitted}`;
 }
 
 function keysOf(details: object): string[] | Unreadable {
@@ -45,11 +45,11 @@ function keysOf(details: object): string[] | Unreadable {
 const KNOWN_KEYS_MAX = 1024;
 const knownKeys = new Map<string, string>();
 
-/** With a comma in front and a colon behind. */
+/** With a colon behind. */
 function keyJson(key: string): string {
   const known = knownKeys.get(key);
   if (known !== undefined) return known;
-  const json = `,${newKeyJson(key)}:`;
+  const json = `${newKeyJson(key)}:`;
   if (key.length <= KEY_MAX && knownKeys.size < KNOWN_KEYS_MAX) knownKeys.set(key, json);
   return json;
 }

@@ -5,6 +5,8 @@ import type { FileHandle } from "node:fs/promises";
 import { createHash, hash } from "node:crypto";
 
 const BLOCK_BYTES = 1024 * 1024;
+/** Where in a block's memory the bytes of the file land. In front there is room for the rest of a line, and a byte before that. */
+const DATA = 1 + BLOCK_BYTES;
 const NEWLINE = 0x0a;
 
 /** A line lies at `start..end` of `block`, without its newline, and at `offset` in the file. Return false to stop. */
@@ -75,64 +77,82 @@ function openToRead(path: string): Promise<FileHandle> {
   return open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
 }
 
+/** Reads one block ahead of the one that is visited. */
 class LineReader {
   readonly #file: FileHandle;
   readonly #visit: VisitLine;
-  /** One byte in front, so that every line has a byte before it. */
-  readonly #block = Buffer.alloc(1 + BLOCK_BYTES);
-  #filled = 1;
-  /** The file's offset of the block's second byte. */
-  #base: number;
+  #block = Buffer.alloc(DATA + BLOCK_BYTES);
+  #spare = Buffer.alloc(DATA + BLOCK_BYTES);
+  /** What was read and not visited yet is `start..end` of the block. */
+  #start = DATA;
+  #end = DATA;
+  /** The file's offset of `start`. */
+  #offset: number;
+  /** Into the spare block; it lands at {@link DATA} there. */
+  #ahead: Promise<number>;
   /** Where the current line began, when its start was dropped because it is too long. */
   #longFrom: number | undefined;
 
   constructor(file: FileHandle, visit: VisitLine, from: number) {
     this.#file = file;
     this.#visit = visit;
-    this.#base = from;
+    this.#offset = from;
+    this.#ahead = this.#read(from);
   }
 
   async run(): Promise<Extent> {
     while (await this.step()) continue;
-    return { bytes: this.#base + this.#filled - 1, end: this.#longFrom ?? this.#base };
+    return { bytes: this.#offset + this.#end - this.#start, end: this.#longFrom ?? this.#offset };
   }
 
   /** Visits the lines of one block; false at the end of the file, or when the visitor wants no more. */
   async step(): Promise<boolean> {
-    const room = this.#block.length - this.#filled;
-    const { bytesRead } = await this.#file.read(this.#block, this.#filled, room, this.#base + this.#filled - 1);
-    this.#filled += bytesRead;
-    return bytesRead > 0 && this.#take();
+    const count = await this.#ahead;
+    if (count === 0) return false;
+    this.#turn(count);
+    this.#ahead = this.#read(this.#offset + this.#end - this.#start);
+    return this.#take();
+  }
+
+  #read(offset: number): Promise<number> {
+    const read = this.#file.read(this.#spare, DATA, BLOCK_BYTES, offset).then(({ bytesRead }) => bytesRead);
+    // A visitor that wants no more never asks how the last one ended; whoever goes on hears of it.
+    read.catch(() => undefined);
+    return read;
+  }
+
+  /** The spare block becomes the block, with what is left of the current line in front of what was read. */
+  #turn(count: number): void {
+    const rest = this.#end - this.#start;
+    this.#block.copy(this.#spare, DATA - rest, this.#start, this.#end);
+    [this.#block, this.#spare] = [this.#spare, this.#block];
+    this.#start = DATA - rest;
+    this.#end = DATA + count;
   }
 
   #take(): boolean {
-    const filled = this.#block.subarray(0, this.#filled);
-    let start = 1;
-    for (let end = filled.indexOf(NEWLINE, start); end !== -1; end = filled.indexOf(NEWLINE, start)) {
-      if (!this.#line(start, end)) return false;
-      start = end + 1;
+    const filled = this.#block.subarray(0, this.#end);
+    for (let end = filled.indexOf(NEWLINE, this.#start); end !== -1; end = filled.indexOf(NEWLINE, this.#start)) {
+      if (!this.#line(end)) return false;
     }
-    if (start === 1 && this.#filled === this.#block.length) this.#dropLong();
-    else this.#keep(start);
+    if (this.#end - this.#start >= BLOCK_BYTES) this.#dropLong();
     return true;
   }
 
-  #line(start: number, end: number): boolean {
-    const longFrom = this.#longFrom;
+  #line(end: number): boolean {
+    const start = this.#start;
+    const offset = this.#longFrom ?? this.#offset;
+    const long = this.#longFrom !== undefined;
     this.#longFrom = undefined;
-    if (longFrom !== undefined) return this.#visit(this.#block, start, start, longFrom);
-    return this.#visit(this.#block, start, end, this.#base + start - 1);
-  }
-
-  #keep(start: number): void {
-    this.#block.copyWithin(1, start, this.#filled);
-    this.#base += start - 1;
-    this.#filled -= start - 1;
+    if (!this.#visit(this.#block, start, long ? start : end, offset)) return false;
+    this.#offset += end + 1 - start;
+    this.#start = end + 1;
+    return true;
   }
 
   #dropLong(): void {
-    this.#longFrom ??= this.#base;
-    this.#base += this.#filled - 1;
-    this.#filled = 1;
+    this.#longFrom ??= this.#offset;
+    this.#offset += this.#end - this.#start;
+    this.#start = this.#end;
   }
 }

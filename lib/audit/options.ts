@@ -1,5 +1,7 @@
 /** What a log can be told when it is opened; everything is judged before anything is touched. */
 import type { Registry } from "prom-client";
+import type { Native } from "../native.ts";
+import { systemError } from "../system-error.ts";
 import type { Fold } from "../tlog/hash.ts";
 import { checkpointSettings } from "./checkpoint-options.ts";
 import type { CheckpointOptions, CheckpointSettings } from "./checkpoint-options.ts";
@@ -11,7 +13,7 @@ import { NODE_FS } from "./files.ts";
 import type { AuditFs } from "./files.ts";
 import type { FloodLimits, FloodSettings } from "./flood.ts";
 import type { Link } from "./chain.ts";
-import type { Lock } from "./lock.ts";
+import type { Held, Lock } from "./lock.ts";
 import { ORIGIN_MAX, RECORD_BYTES_MAX } from "./record.ts";
 import type { RetentionPolicy } from "./retention.ts";
 import type { Guard } from "./segment.ts";
@@ -159,5 +161,10 @@ async function nativeParts({ lock, guard }: AuditLogOptions): Promise<Pick<Setti
     fold: (hashes) => native.foldHashes(hashes),
   };
   if (lock !== undefined) return { ...parts, lock, guard };
-  return { ...parts, lock: (path) => native.lockFile(path), guard: guard ?? ((fd) => native.syncAtExit(fd)) };
+  return { ...parts, lock: (path) => lockOf(native.lockFile(path)), guard: guard ?? ((fd) => native.syncAtExit(fd)) };
+}
+
+function lockOf({ lock, failure }: ReturnType<Native["lockFile"]>): Held | null {
+  if (failure !== undefined) throw systemError(failure);
+  return lock ?? null;
 }

@@ -6,11 +6,11 @@
  */
 import type { Timekeeper } from "./clock.ts";
 import { detailsJson } from "./details.ts";
-import { describe, read, textOrDescription } from "./describe.ts";
+import { describe, read, readEach, textOrDescription } from "./describe.ts";
 import { textJson } from "./escape.ts";
 import { EVENTS } from "./event-table.ts";
 import { EVENT_TYPES, isEventType, OUTCOMES, SEVERITIES } from "./events.ts";
-import type { AuditEventType, AuditOutcome, Severity } from "./events.ts";
+import type { AuditEventType, AuditOutcome, EventCommon, Severity } from "./events.ts";
 import { targetJson } from "./target.ts";
 import { uuidv7 } from "./uuid.ts";
 
@@ -79,12 +79,12 @@ export function linePrefix(origin: string): string {
 export const ORIGIN_MAX: number = 256;
 
 export function draftOf(event: unknown, frame: Frame, covers?: Covered): Draft {
-  const source = typeof event === "object" && event !== null ? event : { type: event };
-  const given = givenOf(source);
-  const { type, severity } = given.as;
+  const given = fieldsOf(typeof event === "object" && event !== null ? event : { type: event });
+  const type = kindOf(given.type);
+  const severity = severityOf(given.severity, type);
   const start = stampJson(frame) + WORDS[type][severity];
   const room = RECORD_BYTES_MAX - FRAME_MAX - frame.prefix.length - start.length;
-  const said = body(source, given, room, frame.unreadable);
+  const said = body(given, type, severity, room, frame.unreadable);
   return new EventDraft(type, severity, likenessOf(type, severity, said), covers, frame.prefix, start + said.text);
 }
 
@@ -126,50 +126,45 @@ function stampJson({ time, identity }: Frame): string {
   return `,"id":"${id}","time":"${time.text(instant)}","mono":"${instant.mono}",${identity}`;
 }
 
-/** What the caller wrote for the words of closed sets, and what it was taken for. */
-interface Given {
-  readonly type: unknown;
-  readonly severity: unknown;
-  readonly as: { readonly type: AuditEventType; readonly severity: Severity };
-}
+/** What an event's fields may really hold. */
+type Fields = { readonly [K in keyof EventCommon | "type" | "details"]?: unknown };
 
-function givenOf(source: object): Given {
-  const givenType = read(source, "type");
-  const givenSeverity = read(source, "severity");
-  const type = kindOf(givenType);
-  return { type: givenType, severity: givenSeverity, as: { type, severity: severityOf(givenSeverity, type) } };
+/** By name, which engines do several times as fast as by a list of names; one by one where a getter throws. */
+function fieldsOf(event: Fields): Fields {
+  try {
+    const { type, severity, outcome, action, reason, actor, target, correlationId, traceId, policy, details } = event;
+    return { type, severity, outcome, action, reason, actor, target, correlationId, traceId, policy, details };
+  } catch {
+    return readEach(event, ["type", "severity", "outcome", "action", "reason", "actor", "target", "correlationId", "traceId", "policy", "details"]);
+  }
 }
 
 /** The last resort keeps the event's type, time and place in the chain, and counts the rest as a failure to serialize. */
-function body(source: object, given: Given, room: number, unreadable: Frame["unreadable"]): Body {
+function body(given: Fields, type: AuditEventType, severity: Severity, room: number, unreadable: Frame["unreadable"]): Body {
   try {
-    const said = bodyOf(source, given);
+    const said = bodyOf(given, type, severity);
     if (said.text.length <= room) return said;
     throw new RangeError(`the record's own part would take ${said.text.length} bytes`);
   } catch (failure) {
-    unreadable(given.as.severity, failure);
+    unreadable(severity, failure);
     const text = `"outcome":"info","action":"unknown","reason":"UNREADABLE_EVENT","details":{"failure":${describe(failure, NAME_MAX)}}`;
     return { text, outcome: undefined, reasonEnd: 0, actorEnd: 0, targetEnd: 0 };
   }
 }
 
-function bodyOf(source: object, given: Given): Body {
-  const givenOutcome = read(source, "outcome");
-  const outcome = isOutcome(givenOutcome) ? givenOutcome : undefined;
-  let text = `"outcome":"${outcome ?? "info"}","action":` + textOrDescription(read(source, "action") ?? "unknown", CODE_MAX);
-  text += optional(',"reason":', read(source, "reason"), CODE_MAX);
+function bodyOf(given: Fields, type: AuditEventType, severity: Severity): Body {
+  const outcome = isOutcome(given.outcome) ? given.outcome : undefined;
+  let text = `"outcome":"${outcome ?? "info"}","action":` + textOrDescription(given.action ?? "unknown", CODE_MAX);
+  text += optional(',"reason":', given.reason, CODE_MAX);
   const reasonEnd = text.length;
-  text += optional(',"actor":', read(source, "actor"), NAME_MAX);
+  text += optional(',"actor":', given.actor, NAME_MAX);
   const actorEnd = text.length;
-  const target = read(source, "target");
-  if (target !== undefined) text += ',"target":' + targetJson(target);
+  if (given.target !== undefined) text += ',"target":' + targetJson(given.target);
   const targetEnd = text.length;
-  text += optional(',"corr":', read(source, "correlationId"), NAME_MAX) + optional(',"trace":', read(source, "traceId"), NAME_MAX);
-  const policy = read(source, "policy");
-  if (policy !== undefined) text += `,"policy":${policyJson(policy)}`;
-  const details = read(source, "details");
-  if (details !== undefined) text += ',"details":' + detailsJson(details);
-  return { text: text + givenJson(given, givenOutcome, outcome), outcome, reasonEnd, actorEnd, targetEnd };
+  text += optional(',"corr":', given.correlationId, NAME_MAX) + optional(',"trace":', given.traceId, NAME_MAX);
+  if (given.policy !== undefined) text += `,"policy":${policyJson(given.policy)}`;
+  if (given.details !== undefined) text += ',"details":' + detailsJson(given.details);
+  return { text: text + givenJson(given, type, severity, outcome), outcome, reasonEnd, actorEnd, targetEnd };
 }
 
 /** Refusals come in floods; what was allowed, and what the trail says of itself, has its own record always. */
@@ -190,12 +185,12 @@ function policyJson(policy: unknown): string {
 }
 
 /** What the caller wrote where only a closed set of words is allowed: recorded beside what it was taken for. */
-function givenJson({ type, severity, as }: Given, givenOutcome: unknown, outcome: AuditOutcome | undefined): string {
-  if (type === as.type && (severity === undefined || severity === as.severity) && outcome !== undefined) return "";
+function givenJson(given: Fields, type: AuditEventType, severity: Severity, outcome: AuditOutcome | undefined): string {
+  if (given.type === type && (given.severity === undefined || given.severity === severity) && outcome !== undefined) return "";
   const parts: string[] = [];
-  if (type !== as.type) parts.push(`"type":${textOrDescription(type, GIVEN_MAX)}`);
-  if (severity !== undefined && severity !== as.severity) parts.push(`"sev":${textOrDescription(severity, GIVEN_MAX)}`);
-  if (outcome === undefined) parts.push(`"outcome":${textOrDescription(givenOutcome, GIVEN_MAX)}`);
+  if (given.type !== type) parts.push(`"type":${textOrDescription(given.type, GIVEN_MAX)}`);
+  if (given.severity !== undefined && given.severity !== severity) parts.push(`"sev":${textOrDescription(given.severity, GIVEN_MAX)}`);
+  if (outcome === undefined) parts.push(`"outcome":${textOrDescription(given.outcome, GIVEN_MAX)}`);
   return `,"given":{${parts.join(",")}}`;
 }
 

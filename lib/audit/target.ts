@@ -1,6 +1,7 @@
 /** What an event was about, as JSON: the path as escaped text and, where that is not the path itself, as raw bytes. */
 import { types } from "node:util";
-import { describe, read, scalarJson, textOrDescription } from "./describe.ts";
+import { describe, readEach, scalarJson, textOrDescription } from "./describe.ts";
+import type { AuditTarget } from "./events.ts";
 import { bytesJson, isPlain, textJson } from "./escape.ts";
 
 /** Characters of JSON for a path's text, and bytes of it kept raw: together they hold any path that opens in practice. */
@@ -9,22 +10,33 @@ export const PATH_BYTES_MAX: number = 2048;
 export const FIELD_MAX: number = 128;
 
 type Json = (value: unknown, max: number) => string;
+/** What the fields of an {@link AuditTarget} may really hold. */
+type Fields = { readonly [K in keyof AuditTarget]?: unknown };
 
 /** The target as JSON, with what could be read of it. */
 export function targetJson(target: unknown): string {
   if (typeof target !== "object" || target === null) return describe(target, FIELD_MAX);
-  const parts = pathParts(read(target, "path")) + part(target, "sizeBytes", scalarJson)
-    // A device's or an inode's number can be above 2^53, where JSON numbers stop being exact.
-    + part(target, "dev", wideJson) + part(target, "ino", wideJson)
-    + part(target, "sha256", textOrDescription) + part(target, "expectedSha256", textOrDescription) + part(target, "expectedFrom", textOrDescription)
-    + part(target, "ggufVersion", scalarJson) + part(target, "architecture", textOrDescription);
-  return `{${parts.slice(1)}}`;
+  const given = fieldsOf(target);
+  // A device's or an inode's number can be above 2^53, where JSON numbers stop being exact.
+  const rest = part(',"sizeBytes":', given.sizeBytes, scalarJson) + part(',"dev":', given.dev, wideJson) + part(',"ino":', given.ino, wideJson)
+    + part(',"sha256":', given.sha256, textOrDescription) + part(',"expectedSha256":', given.expectedSha256, textOrDescription)
+    + part(',"expectedFrom":', given.expectedFrom, textOrDescription) + part(',"ggufVersion":', given.ggufVersion, scalarJson)
+    + part(',"architecture":', given.architecture, textOrDescription);
+  return given.path === undefined ? `{${rest.slice(1)}}` : `{${pathParts(given.path)}${rest}}`;
 }
 
-/** With a comma in front. */
-function part(target: object, key: string, json: Json): string {
-  const value = read(target, key);
-  return value === undefined ? "" : `,"${key}":${json(value, FIELD_MAX)}`;
+/** By name, which engines do several times as fast as by a list of names; one by one where a getter throws. */
+function fieldsOf(target: Fields): Fields {
+  try {
+    const { path, sizeBytes, dev, ino, sha256, expectedSha256, expectedFrom, ggufVersion, architecture } = target;
+    return { path, sizeBytes, dev, ino, sha256, expectedSha256, expectedFrom, ggufVersion, architecture };
+  } catch {
+    return readEach(target, ["path", "sizeBytes", "dev", "ino", "sha256", "expectedSha256", "expectedFrom", "ggufVersion", "architecture"]);
+  }
+}
+
+function part(name: string, value: unknown, json: Json): string {
+  return value === undefined ? "" : name + json(value, FIELD_MAX);
 }
 
 function wideJson(value: unknown, max: number): string {
@@ -33,16 +45,15 @@ function wideJson(value: unknown, max: number): string {
 }
 
 function pathParts(path: unknown): string {
-  if (path === undefined) return "";
   if (typeof path === "string") return textAndBytes(path, undefined);
   // A path need not be UTF-8; what is not reads as U+FFFD in the text, and the bytes beside it say what it was.
   const bytes = types.isUint8Array(path) ? copyOf(path) : undefined;
-  return bytes === undefined ? `,"path":${describe(path, PATH_TEXT_MAX)}` : textAndBytes(bytes.toString("utf8"), bytes);
+  return bytes === undefined ? `"path":${describe(path, PATH_TEXT_MAX)}` : textAndBytes(bytes.toString("utf8"), bytes);
 }
 
 /** The raw bytes only where the text alone does not say what they are. */
 function textAndBytes(text: string, bytes: Buffer | undefined): string {
-  const shown = `,"path":${textJson(text, PATH_TEXT_MAX)}`;
+  const shown = `"path":${textJson(text, PATH_TEXT_MAX)}`;
   return isPlain(text) ? shown : `${shown},"pathBytes":${bytesJson(bytes ?? Buffer.from(text), PATH_BYTES_MAX)}`;
 }
 

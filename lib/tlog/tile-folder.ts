@@ -7,9 +7,8 @@ import type { Tile } from "./tile.ts";
 import { TILE_WIDTH, tilePath } from "./tile.ts";
 import type { TileSource } from "./tile-source.ts";
 import { NODE_TLOG_FS, readFileIfAny } from "./tlog-fs.ts";
-import type { TlogFs } from "./tlog-fs.ts";
-import { writeFiles, writeFilesSync } from "./whole-file.ts";
-import type { WholeFile } from "./whole-file.ts";
+import type { TlogFs, WholeFile } from "./tlog-fs.ts";
+import { writeFilesSync } from "./whole-file.ts";
 
 export class TileFolder implements TileSource {
   readonly #folder: string;
@@ -42,7 +41,7 @@ export class TileFolder implements TileSource {
 
   async write(files: readonly TileFile[]): Promise<void> {
     const superseded = this.#superseded(files);
-    await writeFiles(this.#fs, this.#wholeFiles(files));
+    await this.#fs.storeFiles(this.#wholeFiles(files));
     for (const folder of superseded) await this.#fs.promises.rm(folder, { recursive: true, force: true });
     this.#removed(superseded);
   }

@@ -1,6 +1,13 @@
 /** The file operations of a published tree, so that a test can make any of them fail. */
 import * as fs from "node:fs";
+import { systemError } from "../system-error.ts";
 import { TlogError } from "./errors.ts";
+
+/** A file that is to be there whole. */
+export interface WholeFile {
+  readonly path: string;
+  readonly content: Uint8Array;
+}
 
 export type TlogFs =
   & Pick<
@@ -8,9 +15,21 @@ export type TlogFs =
     | "openSync" | "closeSync" | "readFileSync" | "writeFileSync" | "fdatasyncSync" | "fsyncSync" | "fstatSync"
     | "mkdirSync" | "renameSync" | "rmSync" | "linkSync" | "readdirSync"
   >
-  & { readonly promises: Pick<typeof fs.promises, "open" | "mkdir" | "rename" | "rm"> };
+  & {
+    readonly promises: Pick<typeof fs.promises, "open" | "rm">;
+    /** Puts files in place, each complete and durable, and makes the folders that they lack. Rejects with the first failure; those before it may be there. */
+    readonly storeFiles: (files: readonly WholeFile[]) => Promise<void>;
+  };
 
-export const NODE_TLOG_FS: TlogFs = fs;
+export const NODE_TLOG_FS: TlogFs = { ...fs, storeFiles };
+
+/** In one native call on a thread of its own: one step after the other on the thread pool would cost more than the records they are for. */
+async function storeFiles(files: readonly WholeFile[]): Promise<void> {
+  // Loaded only where a tree is written, so that one can be verified without the addon.
+  const { native } = await import("../native.ts");
+  const failure = await native.storeFiles(files);
+  if (failure !== null) throw systemError(failure);
+}
 
 export function isMissing(failure: unknown): boolean {
   return failure instanceof Error && (failure as NodeJS.ErrnoException).code === "ENOENT";

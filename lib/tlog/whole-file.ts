@@ -1,10 +1,10 @@
 /**
  * Files that are either not there or complete and durable: written under another name, synced, renamed, and their folders
- * synced. The same in two ways: at once, for the end of a process, and on the thread pool, for slow disks.
+ * synced. Here at once, for the end of a process; `TlogFs.storeFiles` does the same on a thread of its own.
  */
 import { constants } from "node:fs";
 import { dirname } from "node:path";
-import type { TlogFs } from "./tlog-fs.ts";
+import type { TlogFs, WholeFile } from "./tlog-fs.ts";
 
 const { O_CREAT, O_NOFOLLOW, O_TRUNC, O_WRONLY, O_RDONLY, O_DIRECTORY } = constants;
 /** A file that a crash left half-written is overwritten by the next try. */
@@ -15,11 +15,6 @@ const FOLDER_MODE = 0o700;
 const AT_ONCE = ".sync-tmp";
 const LATER = ".tmp";
 
-export interface WholeFile {
-  readonly path: string;
-  readonly content: Uint8Array;
-}
-
 export function writeFilesSync(fs: TlogFs, files: readonly WholeFile[]): void {
   const made = foldersOf(files).flatMap((folder) => makeFolderSync(fs, folder));
   for (const { path, content } of files) {
@@ -27,16 +22,6 @@ export function writeFilesSync(fs: TlogFs, files: readonly WholeFile[]): void {
     fs.renameSync(path + AT_ONCE, path);
   }
   for (const folder of toSync(files, made)) syncFolderSync(fs, folder);
-}
-
-export async function writeFiles(fs: TlogFs, files: readonly WholeFile[]): Promise<void> {
-  const made: string[] = [];
-  for (const folder of foldersOf(files)) made.push(...(await makeFolder(fs, folder)));
-  for (const { path, content } of files) {
-    await write(fs, path + LATER, content);
-    await fs.promises.rename(path + LATER, path);
-  }
-  for (const folder of toSync(files, made)) await syncFolder(fs, folder);
 }
 
 /** All the slow steps but one of replacing a file; what is returned puts it in place, at once, if the caller still wants that. */
@@ -85,10 +70,6 @@ export async function syncFolder(fs: TlogFs, folder: string): Promise<void> {
 
 function makeFolderSync(fs: TlogFs, folder: string): string[] {
   return newFolders(folder, fs.mkdirSync(folder, { recursive: true, mode: FOLDER_MODE }));
-}
-
-async function makeFolder(fs: TlogFs, folder: string): Promise<string[]> {
-  return newFolders(folder, await fs.promises.mkdir(folder, { recursive: true, mode: FOLDER_MODE }));
 }
 
 /** From `folder` up to the first one that had to be made. */

@@ -148,6 +148,7 @@ describe("a tree that cannot be written (double)", () => {
       ...NODE_TLOG_FS,
       openSync: (path, flags, mode) => { if (disk.full && writing(flags)) throw systemError("ENOSPC"); return NODE_TLOG_FS.openSync(path, flags, mode); },
       mkdirSync: ((...all: Parameters<TlogFs["mkdirSync"]>) => { if (disk.full) throw systemError("ENOSPC"); return NODE_TLOG_FS.mkdirSync(...all); }),
+      storeFiles: async (files) => { if (disk.full) throw systemError("ENOSPC"); return NODE_TLOG_FS.storeFiles(files); },
       promises: {
         ...NODE_TLOG_FS.promises,
         open: async (path, flags, mode) => { if (disk.full && writing(flags)) throw systemError("ENOSPC"); return NODE_TLOG_FS.promises.open(path, flags, mode); },

@@ -33,7 +33,7 @@ const CAUSES: readonly [what: string, cause: Cause, reason: string, words: RegEx
   ["that is somebody else's", owner, "folder", /^the audit folder \S+ belongs to user 65534, and this process runs as 0; give it a folder of its own$/],
   ["on a disk that is read-only", readOnly, "lock", /^the audit folder \S+ cannot be locked: .*[Rr]ead-only file system/],
   ["whose log is a symbolic link", inside("log", (path) => { symlinkSync(`${path}-real`, path); }), "folder", /^the audit folder \S+\/log is a symbolic link; name the folder that it points to$/],
-  ["with a changed record", edited((text) => text.replace("c-0", "c-X")), "damaged", /^the audit trail is damaged: record 1 is changed \(0{20}\.jsonl, byte \d+\).* Keep a copy and find out why; then open a new folder, or this one with force: true, which is recorded$/],
+  ["with a changed record", edited((text) => text.replace('"c-0"', '"c-X"')), "damaged", /^the audit trail is damaged: record 1 is changed \(0{20}\.jsonl, byte \d+\).* Keep a copy and find out why; then open a new folder, or this one with force: true, which is recorded$/],
   ["of a later version", edited((text) => text.replaceAll('{"v":1,', '{"v":2,')), "version", /^the audit trail was written by a later version of this program: .*it is of version 2; update it$/],
   ["whose end was cut off", edited((text) => text.slice(0, text.lastIndexOf("\n", text.length - 2) + 1)), "rolled_back", /checkpoint/],
 ];

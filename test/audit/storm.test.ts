@@ -16,6 +16,7 @@ import type { TrailRecord } from "../../lib/audit/records.ts";
 import { verifyTrail } from "../../lib/audit/verify.ts";
 import { NODE_TLOG_FS } from "../../lib/tlog/tlog-fs.ts";
 import type { TlogFs } from "../../lib/tlog/tlog-fs.ts";
+import { writeFilesSync } from "../../lib/tlog/whole-file.ts";
 import { brokenFs, denial, loaded, newFolder, segmentsOf, systemError } from "./support.ts";
 
 type Fault = "none" | "write" | "short" | "sync" | "open" | "tree";
@@ -66,10 +67,9 @@ class StormyDisk {
     openSync: (path, flags, mode) => { this.#treeAlive(); return NODE_TLOG_FS.openSync(path, flags, mode); },
     renameSync: (from, to) => { this.#treeAlive(); NODE_TLOG_FS.renameSync(from, to); },
     rmSync: (path, options) => { this.#treeAlive(); NODE_TLOG_FS.rmSync(path, options); },
+    storeFiles: async (files) => { await Promise.resolve(); writeFilesSync(this.treeFs, files); },
     promises: {
-      ...NODE_TLOG_FS.promises,
       open: async (path, flags, mode) => { this.#treeAlive(); return NODE_TLOG_FS.promises.open(path, flags, mode); },
-      rename: async (from, to) => { this.#treeAlive(); return NODE_TLOG_FS.promises.rename(from, to); },
       rm: async (path, options) => { this.#treeAlive(); return NODE_TLOG_FS.promises.rm(path, options); },
     },
   };

@@ -12,7 +12,9 @@ import { Publisher } from "../../lib/tlog/publisher.ts";
 import type { Published } from "../../lib/tlog/publisher.ts";
 import { NoteSigner } from "../../lib/tlog/signer.ts";
 import { StoredTree } from "../../lib/tlog/tile-source.ts";
+import { NODE_TLOG_FS } from "../../lib/tlog/tlog-fs.ts";
 import type { TlogFs } from "../../lib/tlog/tlog-fs.ts";
+import { writeFilesSync } from "../../lib/tlog/whole-file.ts";
 import { codeOf, flipped, folder, laterCodeOf, leavesOf } from "./support.ts";
 import { Twin } from "./twin.ts";
 
@@ -105,7 +107,7 @@ describe.each(["publish", "publishSync"] as const)("%s", (way) => {
       expect([250, 530]).toContain(size);
       expectSound(place, size);
       // The next run goes on as if nothing had been.
-      await publishAt(place, fs, way, 540);
+      await publishAt(place, NODE_TLOG_FS, way, 540);
       expectSound(place, 540);
       if (!failed()) {
         expect(size).toBe(530);
@@ -252,7 +254,7 @@ describe("a checkpoint on disk", () => {
       if (String(path).includes("checkpoint")) atLast();
       return fs.promises.open(path, ...rest);
     };
-    const publisher = open(place, { ...fs, promises: { ...fs.promises, open: watched } });
+    const publisher = open(place, { ...NODE_TLOG_FS, promises: { ...fs.promises, open: watched } });
     feed(publisher, 100);
     atLast = () => {
       feed(publisher, 150);
@@ -299,7 +301,7 @@ async function publishAt(place: string, files: TlogFs, way: "publish" | "publish
   await publisher[way]();
 }
 
-/** The real file system, but its nth operation fails, once. */
+/** The real file system, but its nth operation fails, once. Files are stored by the twin of the native call, whose own failures store-files.test.ts has. */
 function failingFs(nth: number): { fs: TlogFs; failed: () => boolean; trace: string[] } {
   let count = 0;
   const trace: string[] = [];
@@ -315,16 +317,15 @@ function failingFs(nth: number): { fs: TlogFs; failed: () => boolean; trace: str
     return Object.assign(file, { datasync: async () => { tick("fdatasync"); await datasync(); }, sync: async () => { tick("fsync"); await sync(); } });
   };
   const failing: TlogFs = {
-    ...fs,
+    ...NODE_TLOG_FS,
     openSync: (path, flags, mode) => { tick(mode === undefined ? "read" : "open"); return fs.openSync(path, flags, mode); },
     fdatasyncSync: (fd) => { tick("fdatasync"); fs.fdatasyncSync(fd); },
     fsyncSync: (fd) => { tick("fsync"); fs.fsyncSync(fd); },
     renameSync: (from, to) => { tick("rename"); fs.renameSync(from, to); },
     rmSync: (path, options) => { tick("rm"); fs.rmSync(path, options); },
+    storeFiles: async (files) => { await Promise.resolve(); writeFilesSync(failing, files); },
     promises: {
-      mkdir: fs.promises.mkdir,
       open: handle,
-      rename: async (from, to) => { tick("rename"); await fs.promises.rename(from, to); },
       rm: async (path, options) => { tick("rm"); await fs.promises.rm(path, options); },
     },
   };

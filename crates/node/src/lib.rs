@@ -16,7 +16,9 @@ mod policy;
 mod proving;
 mod root;
 mod set;
+mod store;
 mod sync_at_exit;
+mod system_failure;
 mod thread;
 mod verdict;
 mod vram;
@@ -26,11 +28,12 @@ use napi_derive::napi;
 
 use bytes_pass::NativeBytesPass;
 use control::NativeControl;
-use lock::NativeLock;
+use lock::Locking;
 use model::NativeModel;
 use policy::Policy;
 use root::{FileAsk, NativeRoot, Opened};
 use set::SplitPath;
+use store::{StoreAsk, WholeFile};
 use sync_at_exit::NativeSyncAtExit;
 use vram::{Place, Range};
 
@@ -100,9 +103,9 @@ pub fn split_part(path: &[u8], index: u32) -> Option<Buffer> {
     set::split_part(path, index)
 }
 
-/// Takes an exclusive advisory lock on a file, made where it is missing; null when somebody else holds it.
+/// Takes an exclusive advisory lock on a file, made where it is missing.
 #[napi(catch_unwind)]
-pub fn lock_file(path: String) -> Result<Option<NativeLock>, String> {
+pub fn lock_file(path: String) -> Locking {
     lock::take(&path)
 }
 
@@ -110,6 +113,13 @@ pub fn lock_file(path: String) -> Result<Option<NativeLock>, String> {
 #[napi(catch_unwind)]
 pub fn sync_at_exit(env: Env, fd: i32) -> Result<NativeSyncAtExit> {
     sync_at_exit::register(env, fd)
+}
+
+/// Puts files in place, each whole and durable, on a thread of its own. Resolves with what failed, or null.
+#[napi(catch_unwind)]
+pub fn store_files(env: &Env, files: Vec<StoreAsk>) -> Result<Object<'_>> {
+    let files: Vec<_> = files.into_iter().map(WholeFile::from).collect();
+    thread::promise(env, "store-files", move || store::store(&files))
 }
 
 /// Chains the lines of a block in place and returns their leaf hashes, 64 digits each: see `digest::link_lines`.

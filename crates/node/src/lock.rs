@@ -3,8 +3,9 @@
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::OpenOptionsExt;
 
-use napi::bindgen_prelude::{Error, Result};
 use napi_derive::napi;
+
+use crate::system_failure::SystemFailure;
 
 #[napi]
 pub struct NativeLock {
@@ -20,28 +21,36 @@ impl NativeLock {
     }
 }
 
-/// Errors carry the system's name, such as EACCES, as their code.
-pub(crate) fn take(path: &str) -> Result<Option<NativeLock>, String> {
-    let file = OpenOptions::new()
+/// What became of a lock. Neither where somebody else holds it.
+#[napi(object, object_from_js = false)]
+#[derive(Default)]
+pub struct Locking {
+    pub lock: Option<NativeLock>,
+    pub failure: Option<SystemFailure>,
+}
+
+pub(crate) fn take(path: &str) -> Locking {
+    let open = OpenOptions::new()
         .read(true)
         .write(true)
         .create(true)
         .truncate(false)
         .mode(0o600)
         .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)
-        .map_err(|error| failure(&error))?;
-    match file.try_lock() {
+        .open(path);
+    let locked = open.and_then(|file| match file.try_lock() {
         Ok(()) => Ok(Some(NativeLock { file: Some(file) })),
         Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(failure(&error)),
+        Err(TryLockError::Error(error)) => Err(error),
+    });
+    match locked {
+        Ok(lock) => Locking {
+            lock,
+            failure: None,
+        },
+        Err(error) => Locking {
+            failure: Some(SystemFailure::new(&error, "cannot lock")),
+            ..Locking::default()
+        },
     }
-}
-
-fn failure(error: &std::io::Error) -> Error<String> {
-    let code = error
-        .raw_os_error()
-        .map(rustix::io::Errno::from_raw_os_error);
-    let name = code.map_or_else(|| "EIO".to_owned(), |errno| format!("{errno:?}"));
-    Error::new(name, error.to_string())
 }

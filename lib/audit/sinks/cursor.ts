@@ -4,8 +4,9 @@
  */
 import * as fs from "node:fs";
 import { join } from "node:path";
-import { writeFiles, writeFilesSync } from "../../tlog/whole-file.ts";
-import type { WholeFile } from "../../tlog/whole-file.ts";
+import { NODE_TLOG_FS } from "../../tlog/tlog-fs.ts";
+import type { WholeFile } from "../../tlog/tlog-fs.ts";
+import { writeFilesSync } from "../../tlog/whole-file.ts";
 import type { HeldRecord } from "./destination.ts";
 
 const FILE_BYTES_MAX = 256;
@@ -34,14 +35,14 @@ export class Cursor {
     if (Date.now() - this.#savedMs < SAVED_EVERY_MS) return;
     this.#savedMs = Date.now();
     this.#saved = last;
-    await writeFiles(fs, [this.#file(last)]);
+    await NODE_TLOG_FS.storeFiles([this.#file(last)]);
   }
 
   /** The same at once, for the end of a run. */
   saveSync(): void {
     const last = this.#last;
     if (last === undefined || last === this.#saved) return;
-    writeFilesSync(fs, [this.#file(last)]);
+    writeFilesSync(NODE_TLOG_FS, [this.#file(last)]);
     this.#saved = last;
   }
 
