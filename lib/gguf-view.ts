@@ -18,7 +18,7 @@ export interface MetadataType {
 
 /** A departure from the format's text that engines live with. */
 export interface Finding extends NativeFinding {
-  /** Which part of a split model it is in, from 1; absent for the first, and for a model of one file. */
+  /** Which part of a split model it is in, counted from 1; absent for a model of one file. */
   readonly part?: number;
 }
 
@@ -30,7 +30,7 @@ export interface TensorInfo {
   readonly shape: readonly bigint[];
   /** Byte offset of the data in its file. */
   readonly offset: number;
-  /** Which file of the model that is, from 0: the only one, or a part of a split model. */
+  /** Which file of the model that is, counted from 1 as in the files' names: `model.parts[part - 1]`. */
   readonly part: number;
   /** Bytes of the data, padding not counted. */
   readonly bytes: number;
@@ -71,7 +71,7 @@ export class GgufView {
     this.dataOffset = summary.dataOffset;
     this.architecture = summary.architecture;
     this.split = summary.split;
-    this.findings = [...summary.findings, ...more.flatMap(({ findings }, index) => findings.map((finding) => ({ ...finding, part: index + 2 })))];
+    this.findings = more.length === 0 ? summary.findings : [summary, ...more].flatMap(({ findings }, index) => findings.map((finding) => ({ ...finding, part: index + 1 })));
     this.findingCount = more.reduce((sum, part) => sum + part.findingCount, summary.findingCount);
   }
 
@@ -98,20 +98,20 @@ export class GgufView {
 
   tensor(name: string): TensorInfo | undefined {
     const key = asKey(name);
-    for (const [part, header] of this.#all.entries()) {
+    for (const [index, header] of this.#all.entries()) {
       const row = header.tensorNamed(key);
-      if (row !== null) return { ...row, part };
+      if (row !== null) return { ...row, part: index + 1 };
     }
     return undefined;
   }
 }
 
 function* tensorsOf(headers: readonly NativeGguf[]): Generator<TensorInfo, undefined> {
-  for (const [part, header] of headers.entries()) {
+  for (const [index, header] of headers.entries()) {
     let fetched = TENSORS_A_FETCH;
     for (let first = 0; fetched === TENSORS_A_FETCH; first += fetched) {
       const rows = header.tensors(first, TENSORS_A_FETCH);
-      for (const row of rows) yield { ...row, part };
+      for (const row of rows) yield { ...row, part: index + 1 };
       fetched = rows.length;
     }
   }

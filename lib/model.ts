@@ -134,7 +134,7 @@ export class Model implements AsyncDisposable, Disposable {
   /** One tensor with its bytes; undefined where the model has none of this name. */
   tensor(name: string): ModelTensor | undefined {
     const found = this.gguf.tensor(name);
-    const part = found === undefined ? undefined : this.parts[found.part];
+    const part = found === undefined ? undefined : this.parts[found.part - 1];
     return found === undefined || part === undefined ? undefined : new ModelTensor(part, found);
   }
 

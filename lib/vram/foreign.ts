@@ -99,9 +99,9 @@ async function looked({ models, gguf, ranges, place, signal }: ForeignAsk): Prom
 
 /** The ranges by the file that their tensors are in; what is no tensor is for the first file to refuse. */
 function byPart(models: readonly NativeModel[], gguf: GgufView, ranges: readonly ForeignRange[]): [NativeModel, ForeignRange[]][] {
-  const parts = ranges.map(({ tensor }) => gguf.tensor(tensor)?.part ?? 0);
+  const parts = ranges.map(({ tensor }) => gguf.tensor(tensor)?.part ?? 1);
   return models.flatMap((model, index): [NativeModel, ForeignRange[]][] => {
-    const mine = ranges.filter((_, at) => parts[at] === index);
+    const mine = ranges.filter((_, at) => parts[at] === index + 1);
     return mine.length === 0 ? [] : [[model, mine]];
   });
 }

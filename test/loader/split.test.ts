@@ -1,7 +1,7 @@
 /** Split models: opened by their first part, verified and judged as one, handed over to engines by names that lead to the descriptors. */
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { closeSync, copyFileSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, closeSync, copyFileSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Model } from "../../lib/index.ts";
@@ -59,7 +59,7 @@ describe("a set", () => {
     const { tensors } = tinyModelSpec();
     expect([...model.gguf.tensors].map(({ name }) => name)).toEqual(tensors.map(({ name }) => name));
     expect(model.gguf.tensorCount).toBe(tensors.length);
-    expect(new Set([...model.gguf.tensors].map(({ part }) => part))).toEqual(new Set([0, 1, 2]));
+    expect(new Set([...model.gguf.tensors].map(({ part }) => part))).toEqual(new Set([1, 2, 3]));
     const shell = 'sha256sum m-*.gguf | cut -c1-64 | sha256sum | cut -c1-64';
     expect(execFileSync("sh", ["-c", shell], { cwd: root, encoding: "utf8" }).trim()).toBe(whole);
   });
@@ -93,10 +93,22 @@ describe("a set", () => {
     expect(target).toMatchObject({ sha256: whole });
   });
 
+  test("counts its parts from 1, as their names do: in findings, tensors and refusals", async () => {
+    const { loader, parts } = await split();
+    for (const at of [0, 2]) appendFileSync(parts[at]?.path ?? "", Buffer.alloc(40));
+    const model = await loader.load(FIRST);
+    expect(model.gguf.findings.map(({ part }) => part)).toEqual([1, 3]);
+    const last = [...model.gguf.tensors].at(-1);
+    expect(last?.part).toBe(3);
+    expect(model.tensor(last?.name ?? "")?.part).toBe(3);
+    expect(await model.tensor(last?.name ?? "")?.read()).toEqual(parts[2]?.bytes.subarray(last?.offset, (last?.offset ?? 0) + (last?.bytes ?? 0)));
+    expect(await refusal(loader.load(FIRST, { sha256: { ...digestsOf(parts) } }))).toMatchObject({ code: "DIGEST_MISMATCH", part: 1 });
+  });
+
   test("whose first part has metadata alone is one too", async () => {
     const { loader } = await split(splitSpecs(tinyModelSpec(), COUNT, { bare: true }));
     const model = await loader.load(FIRST);
-    expect([...model.gguf.tensors][0]?.part).toBe(1);
+    expect([...model.gguf.tensors][0]?.part).toBe(2);
   });
 
   test("may lie in a folder, behind links inside the root, and be named absolutely", async () => {
@@ -188,7 +200,7 @@ describe("reading", () => {
     const { loader, parts } = await split();
     const model = await loader.load(FIRST);
     for (const { name, part, offset, bytes } of model.gguf.tensors) {
-      const expected = parts[part]?.bytes.subarray(offset, offset + bytes);
+      const expected = parts[part - 1]?.bytes.subarray(offset, offset + bytes);
       expect((await model.tensor(name)?.read())?.equals(expected ?? Buffer.alloc(0)), name).toBe(true);
     }
     expect((await model.parts[2]?.read(0, 4))?.toString()).toBe("GGUF");

@@ -72,7 +72,7 @@ describe("Gemma 3 270M", () => {
       shape: shape.map(BigInt),
       offset: gguf.dataOffset + Number(claim?.offset),
       bytes: Number(tensorBytes(type, shape)),
-      part: 0,
+      part: 1,
     }));
     expect([...gguf.tensors]).toEqual(expected);
     const last = [...gguf.tensors].at(-1);
