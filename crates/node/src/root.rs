@@ -101,21 +101,13 @@ impl NativeRoot {
         links_in: &[u8],
         control: &NativeControl,
     ) -> Result<Object<'env>> {
-        let mut whole = whole_file(path, ask)?;
+        let (root, mut ask) = self.prepare_set(path, ask, &parts)?;
         // Tile values would cost a third of the speed; without a record they are made when bytes are asked for.
-        whole.proving.tiles = whole.proving.records.is_some();
-        let promised =
-            |hex: &String| expected_digest(Some(hex.as_str()).filter(|hex| !hex.is_empty()));
-        let parts = parts.iter().map(promised).collect::<Result<Vec<_>>>()?;
+        ask.whole.proving.tiles = ask.whole.proving.records.is_some();
         let links_in = Path::new(std::ffi::OsStr::from_bytes(links_in)).to_owned();
-        let (root, control) = (self.current()?, control.inner.clone());
+        let control = control.inner.clone();
         thread::promise(env, "model-set", move || {
-            let ask = SetAsk {
-                whole,
-                parts,
-                links_in: &links_in,
-            };
-            SetVerdict::from(verify::load_set(&root, &ask, &control))
+            SetVerdict::from(verify::load_set(&root, &ask, &links_in, &control))
         })
     }
 
@@ -175,6 +167,23 @@ impl NativeRoot {
     /// The root, and what is asked of a file beneath it.
     pub(crate) fn prepare(&self, path: &[u8], ask: FileAsk) -> Result<(Arc<Root>, Ask)> {
         let ask = whole_file(path, ask)?;
+        Ok((self.current()?, ask))
+    }
+
+    /// The root, and what is asked of a split model whose first part is beneath it. `parts` are the digests that its
+    /// files must have, in order, empty where none is promised.
+    pub(crate) fn prepare_set(
+        &self,
+        path: &[u8],
+        ask: FileAsk,
+        parts: &[String],
+    ) -> Result<(Arc<Root>, SetAsk)> {
+        let promised =
+            |hex: &String| expected_digest(Some(hex.as_str()).filter(|hex| !hex.is_empty()));
+        let ask = SetAsk {
+            whole: whole_file(path, ask)?,
+            parts: parts.iter().map(promised).collect::<Result<_>>()?,
+        };
         Ok((self.current()?, ask))
     }
 

@@ -126,9 +126,9 @@ fn load_parts(file: &Path, proving: Proving) -> Result<Answer, Box<dyn Error>> {
     let ask = SetAsk {
         whole: ask(file, None, proving),
         parts: Vec::new(),
-        links_in: &std::env::temp_dir(),
     };
-    Ok(match load_set(&root, &ask, &Control::new()) {
+    let links_in = std::env::temp_dir();
+    Ok(match load_set(&root, &ask, &links_in, &Control::new()) {
         Ok(set) => Answer {
             ok: true,
             digest: set.sha256().to_string(),

@@ -6,6 +6,7 @@
 
 mod lane;
 
+pub use lane::PartConsumer;
 pub(crate) use lane::{Entry, Outcome};
 
 use crate::Refusal;

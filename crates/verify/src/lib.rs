@@ -66,6 +66,7 @@ mod sys;
 mod tiles;
 mod window;
 
+pub use abreast::PartConsumer;
 pub use beside::{read_small, real_path};
 pub use block::Block;
 pub use bytes::{BytesPass, VerifiedBytes};
@@ -82,6 +83,6 @@ pub use pass::Consumer;
 pub use protect::{Protected, protect};
 pub use records::{Ignored, Reason, Records, RecordsReport};
 pub use refusal::Refusal;
-pub use set::{PARTS_MAX, SetAsk, VerifiedSet, load_set, set_digest};
+pub use set::{PARTS_MAX, SetAsk, VerifiedSet, load_set, load_set_into, set_digest};
 pub use split_name::SplitName;
 pub use tiles::Tiles;

@@ -147,17 +147,19 @@ impl Verified {
     /// whatever became of the file, the copy is of the bytes that were judged, or [`ChangedAfterCheck`](crate::Code::ChangedAfterCheck).
     /// Where tile values were not asked for, the first copy waits for them: the whole file is read and proven anew.
     pub fn read(&self, range: Range<u64>, control: &Control) -> Result<Vec<u8>, Refusal> {
-        guarded(|| {
-            let late;
-            let tiles = if let Some(tiles) = self.tiles() {
-                tiles
-            } else {
-                late = late::tiles(&self.late_tiles, &self.file, self.sha256(), control)?;
-                &late
-            };
-            window::read(&*self.file, tiles, range, control)
-        })
-        .map_err(|refusal| refusal.with_facts(self.facts))
+        let tiles = self.tiles_at_last(control)?;
+        guarded(|| window::read(&*self.file, &tiles, range, control))
+            .map_err(|refusal| refusal.with_facts(self.facts))
+    }
+
+    /// The tile values, also where they were not asked for: the first call then reads the whole file and proves it
+    /// anew.
+    pub fn tiles_at_last(&self, control: &Control) -> Result<Tiles, Refusal> {
+        if let Some(tiles) = self.tiles() {
+            return Ok(tiles.clone());
+        }
+        guarded(|| late::tiles(&self.late_tiles, &self.file, self.sha256(), control))
+            .map_err(|refusal| refusal.with_facts(self.facts))
     }
 
     /// What the header says.

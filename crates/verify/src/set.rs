@@ -1,6 +1,6 @@
 //! A split model: all of its parts opened, guarded and read as one, and accepted together or not at all.
 
-use crate::abreast::{self, BLOCK_BYTES, Entry, Outcome, Tuning};
+use crate::abreast::{self, BLOCK_BYTES, Entry, Outcome, PartConsumer, Tuning};
 use crate::copy::prove_copy;
 use crate::guard::{Hold, Setting};
 use crate::judge::{Proof, guarded, mismatch};
@@ -8,7 +8,7 @@ use crate::links::Links;
 use crate::load::open;
 use crate::prove::{by_tiles, recorded, remember, too_large};
 use crate::records::RecordsReport;
-use crate::{Ask, Code, Control, FileFacts, Guard, Refusal, Root, SplitName, Verified};
+use crate::{Ask, Code, Consumer, Control, FileFacts, Guard, Refusal, Root, SplitName, Verified};
 use digest::{Sha256, Sha256Digest};
 use gguf::{Header, Policy};
 use std::fs::File;
@@ -21,13 +21,11 @@ pub const PARTS_MAX: usize = 1024;
 
 /// What is asked of a set beside what is asked of any model.
 #[derive(Clone, Debug)]
-pub struct SetAsk<'a> {
+pub struct SetAsk {
     /// `path` is the first part's; `expected` is the digest of the set; `bytes_max` is for all parts together.
     pub whole: Ask,
     /// The digests that the parts must have, in order; those that are missing are computed all the same.
     pub parts: Vec<Option<Sha256Digest>>,
-    /// The folder in which one is made with links to the parts under their names.
-    pub links_in: &'a Path,
 }
 
 /// A set whose every part was read, hashed and judged. Only [`load_set`] builds one.
@@ -80,27 +78,66 @@ pub fn set_digest(parts: impl IntoIterator<Item = Sha256Digest>) -> Sha256Digest
 ///
 /// The order of judgement is that of [`load`](crate::load), each step for all parts before the next: the paths, the
 /// reading, the digests, the formats, and last what the parts say of each other.
-pub fn load_set(root: &Root, ask: &SetAsk<'_>, control: &Control) -> Result<VerifiedSet, Refusal> {
+///
+/// In the folder `links_in` one is made with links to the parts under their names.
+pub fn load_set(
+    root: &Root,
+    ask: &SetAsk,
+    links_in: &Path,
+    control: &Control,
+) -> Result<VerifiedSet, Refusal> {
     guarded(|| {
         let started = Instant::now();
         let name = first_part(&ask.whole.path)?;
-        let mut members = open_all(root, &name, ask, control)?;
-        let bytes = small_enough(&members, &ask.whole)?;
-        for member in &mut members {
-            member.guard(bytes).map_err(|it| member.refuses(it))?;
-        }
-        let (proofs, sha256) = prove_all(&mut members, &ask.whole, control)?;
-        let mut parts = Vec::with_capacity(members.len());
-        for (member, proof) in members.into_iter().zip(proofs) {
-            parts.push(member.verified(proof, started, control)?);
-        }
+        let (parts, sha256) = verify_all(root, &name, ask, control, |_| Vec::new())?;
         Ok(VerifiedSet {
-            links: Links::make(ask.links_in, &name, &parts)?,
+            links: Links::make(links_in, &name, &parts)?,
             parts,
             sha256,
             seconds: started.elapsed().as_secs_f64(),
         })
     })
+}
+
+/// Verifies a set as [`load_set`] does and hands the blocks of each part to a consumer of its own as they pass, on
+/// several threads. `begin` is given the parts' sizes in bytes, in order, once all are open and before a byte is read,
+/// and answers with their consumers; those that it leaves out have none. The bytes are not yet judged then: nothing
+/// made of them may be used before this returns.
+pub fn load_set_into(
+    root: &Root,
+    ask: &SetAsk,
+    control: &Control,
+    begin: impl FnOnce(&[u64]) -> Vec<PartConsumer>,
+) -> Result<(Vec<Verified>, Sha256Digest), Refusal> {
+    guarded(|| {
+        let name = first_part(&ask.whole.path)?;
+        verify_all(root, &name, ask, control, begin)
+    })
+}
+
+fn verify_all(
+    root: &Root,
+    name: &SplitName,
+    ask: &SetAsk,
+    control: &Control,
+    begin: impl FnOnce(&[u64]) -> Vec<PartConsumer>,
+) -> Result<(Vec<Verified>, Sha256Digest), Refusal> {
+    let started = Instant::now();
+    let mut members = open_all(root, name, ask, control)?;
+    let bytes = small_enough(&members, &ask.whole)?;
+    for member in &mut members {
+        member.guard(bytes).map_err(|it| member.refuses(it))?;
+    }
+    let sizes: Vec<u64> = members.iter().map(|member| member.facts.size).collect();
+    for (member, consumer) in members.iter_mut().zip(begin(&sizes)) {
+        member.consumer = Some(consumer);
+    }
+    let (proofs, sha256) = prove_all(&mut members, &ask.whole, control)?;
+    let mut parts = Vec::with_capacity(members.len());
+    for (member, proof) in members.into_iter().zip(proofs) {
+        parts.push(member.verified(proof, started, control)?);
+    }
+    Ok((parts, sha256))
 }
 
 /// Refuses a file that says it is one of several: what an engine would make of it nobody has judged.
@@ -154,6 +191,7 @@ struct Member {
     file: Arc<File>,
     facts: FileFacts,
     setting: Option<Setting>,
+    consumer: Option<PartConsumer>,
     report: RecordsReport,
     digest_expected: bool,
 }
@@ -162,7 +200,7 @@ struct Member {
 fn open_all(
     root: &Root,
     name: &SplitName,
-    ask: &SetAsk<'_>,
+    ask: &SetAsk,
     control: &Control,
 ) -> Result<Vec<Member>, Refusal> {
     let open_one = |place| {
@@ -182,6 +220,7 @@ fn open_all(
             file: Arc::new(file),
             facts,
             setting: None,
+            consumer: None,
             report: RecordsReport::default(),
             digest_expected: expected.or(ask.whole.expected).is_some(),
         })
@@ -226,9 +265,12 @@ impl Member {
         let Some((expected, record)) = found else {
             return Ok(None);
         };
-        let mut consumers = Vec::new();
+        let mut consumers: Vec<&mut dyn Consumer> = Vec::new();
         if let Some(setting) = &mut self.setting {
             consumers.extend(setting.consumer());
+        }
+        if let Some(consumer) = &mut self.consumer {
+            consumers.push(&mut **consumer);
         }
         let (file, facts, ask) = (&self.file, &self.facts, &self.ask);
         by_tiles(file, facts, ask, expected, record, control, &mut consumers).map(Some)
@@ -244,6 +286,7 @@ impl Member {
             // A sealed copy is held against them.
             tiles: self.ask.proving.tiles || sealing.is_some(),
             sealing,
+            consumer: self.consumer.take(),
         }
     }
 

@@ -11,13 +11,14 @@
 mod common;
 
 use common::{Folder, ask, code, load, sha256};
-use digest::Sha256Digest;
+use digest::{MacKey, Sha256Digest};
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use verify::{
-    Ask, Code, Control, Guard, Guarding, PARTS_MAX, Proving, Refusal, SetAsk, SplitName,
-    VerifiedSet, load_set, set_digest,
+    Ask, Block, Code, Consumer, Control, Guard, Guarding, PARTS_MAX, PartConsumer, Proving,
+    Records, Refusal, SetAsk, SplitName, VerifiedSet, load_set, load_set_into, set_digest,
 };
 
 const FIRST: &str = "m-00001-of-00003.gguf";
@@ -77,11 +78,10 @@ fn name(place: usize) -> String {
     String::from_utf8(first.part(place)).unwrap()
 }
 
-fn set_ask(path: &str, links_in: &'static Path) -> SetAsk<'static> {
+fn set_ask(path: &str) -> SetAsk {
     SetAsk {
         whole: ask(path),
         parts: Vec::new(),
-        links_in,
     }
 }
 
@@ -90,13 +90,8 @@ fn load_by(
     whole: Ask,
     parts: Vec<Option<Sha256Digest>>,
 ) -> Result<VerifiedSet, Refusal> {
-    let links_in = std::env::temp_dir();
-    let ask = SetAsk {
-        whole,
-        parts,
-        links_in: &links_in,
-    };
-    load_set(&folder.root(), &ask, &Control::new())
+    let ask = SetAsk { whole, parts };
+    load_set(&folder.root(), &ask, &std::env::temp_dir(), &Control::new())
 }
 
 fn load_parts(folder: &Folder) -> Result<VerifiedSet, Refusal> {
@@ -108,16 +103,14 @@ fn a_sound_set_is_verified_part_by_part() {
     let (folder, parts) = folder();
     let digests: Vec<_> = parts.iter().map(|bytes| sha256(bytes)).collect();
     let control = Control::new();
-    let links_in = std::env::temp_dir();
     let ask = SetAsk {
         whole: Ask {
             expected: Some(set_digest(digests.clone())),
             ..ask(FIRST)
         },
         parts: digests.iter().copied().map(Some).collect(),
-        links_in: &links_in,
     };
-    let set = load_set(&folder.root(), &ask, &control).unwrap();
+    let set = load_set(&folder.root(), &ask, &std::env::temp_dir(), &control).unwrap();
     let found: Vec<_> = set.parts().iter().map(verify::Verified::sha256).collect();
     assert_eq!(found, digests);
     assert!(set.parts().iter().all(verify::Verified::digest_expected));
@@ -418,16 +411,16 @@ fn what_names_no_first_part_is_refused_and_so_are_too_many() {
     let base: &'static Path = Path::new("/tmp");
     for path in ["m.gguf", "m-00002-of-00003.gguf"] {
         assert_eq!(
-            code(load_set(&root, &set_ask(path, base), &Control::new())),
+            code(load_set(&root, &set_ask(path), base, &Control::new())),
             BAD_SPLIT
         );
     }
     let many = format!("m-00001-of-{:05}.gguf", PARTS_MAX + 1);
-    let refusal = load_set(&root, &set_ask(&many, base), &Control::new()).unwrap_err();
+    let refusal = load_set(&root, &set_ask(&many), base, &Control::new()).unwrap_err();
     assert_eq!(refusal.code, Code::Gguf(gguf::Code::LimitExceeded));
     let most = format!("m-00001-of-{PARTS_MAX:05}.gguf");
     assert_eq!(
-        code(load_set(&root, &set_ask(&most, base), &Control::new())),
+        code(load_set(&root, &set_ask(&most), base, &Control::new())),
         Code::NotFound
     );
 }
@@ -437,12 +430,8 @@ fn a_folder_for_links_that_others_can_change_is_not_used() {
     let (folder, _) = folder();
     let open = Folder::new();
     fs::set_permissions(open.path(), fs::Permissions::from_mode(0o777)).unwrap();
-    let ask = SetAsk {
-        whole: ask(FIRST),
-        parts: Vec::new(),
-        links_in: open.path(),
-    };
-    let refusal = load_set(&folder.root(), &ask, &Control::new()).unwrap_err();
+    let ask = set_ask(FIRST);
+    let refusal = load_set(&folder.root(), &ask, open.path(), &Control::new()).unwrap_err();
     assert_eq!(refusal.code, Code::Io);
     assert!(
         refusal.message.contains("can be changed by others"),
@@ -462,13 +451,15 @@ fn folders_of_processes_that_are_gone_are_swept_and_others_are_not() {
     fs::write(with_file.join("mine"), b"not a link").unwrap();
     let foreign = base.path().join("somebody-elses");
     fs::create_dir(&foreign).unwrap();
-    let ask = || SetAsk {
-        whole: ask(FIRST),
-        parts: Vec::new(),
-        links_in: base.path(),
+    let load = || {
+        load_set(
+            &folder.root(),
+            &set_ask(FIRST),
+            base.path(),
+            &Control::new(),
+        )
     };
-    let one = load_set(&folder.root(), &ask(), &Control::new()).unwrap();
-    let other = load_set(&folder.root(), &ask(), &Control::new()).unwrap();
+    let (one, other) = (load().unwrap(), load().unwrap());
     assert!(!abandoned.exists());
     assert!(with_file.join("mine").exists() && foreign.exists());
     // One that is in use outlives the sweep of the next.
@@ -481,14 +472,79 @@ fn a_cancelled_load_of_a_set_is_refused_and_leaves_nothing() {
     let base = Folder::new();
     let control = Control::new();
     control.cancel();
-    let ask = SetAsk {
-        whole: ask(FIRST),
-        parts: Vec::new(),
-        links_in: base.path(),
-    };
     assert_eq!(
-        code(load_set(&folder.root(), &ask, &control)),
+        code(load_set(
+            &folder.root(),
+            &set_ask(FIRST),
+            base.path(),
+            &control
+        )),
         Code::Aborted
     );
     assert_eq!(fs::read_dir(base.path()).unwrap().count(), 0);
+}
+
+/// What was taken of each part, by the order in which consumers were given.
+type Taken = Arc<Mutex<Vec<Vec<u8>>>>;
+
+struct Taking(usize, Taken);
+
+impl Consumer for Taking {
+    fn take(&mut self, block: &Block) {
+        let taken = &mut self.1.lock().unwrap()[self.0];
+        assert_eq!(block.offset(), taken.len() as u64, "in order");
+        taken.extend_from_slice(block.bytes());
+    }
+}
+
+fn consumers(count: usize) -> (Taken, Vec<PartConsumer>) {
+    let taken: Taken = Arc::new(Mutex::new(vec![Vec::new(); count]));
+    let taking = (0..count).map(|place| Box::new(Taking(place, Arc::clone(&taken))) as _);
+    let consumers = taking.collect();
+    (taken, consumers)
+}
+
+#[test]
+fn each_part_is_handed_to_its_own_consumer_also_where_a_record_proves_it() {
+    let (folder, parts) = folder();
+    let records = Folder::new();
+    let mut whole = ask(FIRST);
+    whole.proving.records = Some(Records {
+        folder: records.path().join("records"),
+        key: MacKey::from([1; 32]),
+        age_max: None,
+    });
+    let ask = SetAsk {
+        whole,
+        parts: parts.iter().map(|bytes| Some(sha256(bytes))).collect(),
+    };
+    let sizes: Vec<u64> = parts.iter().map(|bytes| bytes.len() as u64).collect();
+    for by in ["sha256", "tiles"] {
+        let (taken, consumers) = consumers(3);
+        let begin = |found: &[u64]| {
+            assert_eq!(found, sizes);
+            consumers
+        };
+        let loaded = load_set_into(&folder.root(), &ask, &Control::new(), begin);
+        let (verified, digest) = loaded.unwrap();
+        assert_eq!(verified[2].proven_by().as_str(), by);
+        assert_eq!(digest, set_digest(parts.iter().map(|bytes| sha256(bytes))));
+        assert!(*taken.lock().unwrap() == parts);
+    }
+}
+
+#[test]
+fn a_part_that_is_missing_costs_its_consumers_nothing_and_whoever_begins_may_cancel() {
+    let (folder, _) = folder();
+    let control = Control::new();
+    let stopped = load_set_into(&folder.root(), &set_ask(FIRST), &control, |_| {
+        control.cancel();
+        Vec::new()
+    });
+    assert_eq!(code(stopped), Code::Aborted);
+    fs::remove_file(folder.path().join(name(1))).unwrap();
+    let begun = |_: &[u64]| unreachable!("nothing is begun for a set that is not whole");
+    let refused = load_set_into(&folder.root(), &set_ask(FIRST), &Control::new(), begun);
+    let refusal = refused.unwrap_err();
+    assert_eq!((refusal.code, refusal.part), (Code::NotFound, Some(2)));
 }

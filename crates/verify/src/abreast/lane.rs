@@ -5,7 +5,7 @@ use crate::control::Control;
 use crate::guard::Sealing;
 use crate::judge::{Hashed, unchanged};
 use crate::load::look_again;
-use crate::pass::Consumer as _;
+use crate::pass::Consumer;
 use crate::reader::Source;
 use crate::ring::{Failure, Ring, Shape};
 use crate::tiles::Tiler;
@@ -24,12 +24,21 @@ pub(crate) struct Entry<S> {
     pub(crate) tiles: bool,
     /// The copy in memory that is to be filled on the way.
     pub(crate) sealing: Option<Sealing>,
+    /// Whoever else wants the blocks.
+    pub(crate) consumer: Option<PartConsumer>,
 }
+
+/// Takes the blocks of one of several files, in order, on whichever thread has read them.
+pub type PartConsumer = Box<dyn Consumer + Send>;
 
 impl<S> Entry<S> {
     /// Blocks that the file may have in memory: those who copy it keep some.
     pub(crate) fn blocks_max(&self) -> usize {
-        if self.sealing.is_some() { 3 } else { 1 }
+        if self.sealing.is_some() || self.consumer.is_some() {
+            3
+        } else {
+            1
+        }
     }
 }
 
@@ -53,6 +62,7 @@ pub(crate) struct Lane<S> {
     scanner: Scanner,
     tiler: Option<Tiler>,
     sealing: Option<Sealing>,
+    consumer: Option<PartConsumer>,
     failure: Option<Failure>,
 }
 
@@ -75,6 +85,7 @@ impl<S: Source> Lane<S> {
             expected: entry.expected,
             bytes_read: 0,
             sealing: entry.sealing,
+            consumer: entry.consumer,
             failure: None,
         }
     }
@@ -105,6 +116,9 @@ impl<S: Source> Lane<S> {
         }
         if let Some(sealing) = &mut self.sealing {
             sealing.take(block);
+        }
+        if let Some(consumer) = &mut self.consumer {
+            consumer.take(block);
         }
     }
 

@@ -93,6 +93,7 @@ fn entry(source: &Arc<Memory>) -> Entry<Memory> {
         policy: Policy::default(),
         tiles: true,
         sealing: None,
+        consumer: None,
     }
 }
 
