@@ -70,4 +70,4 @@ export type { OnViolation, VramPolicy } from "./vram/policy.ts";
 export { Scrub } from "./vram/scrub.ts";
 export type { ScrubEnd, ScrubEvents, ScrubStep } from "./vram/scrub.ts";
 export { Shard } from "./vram/shard.ts";
-export type { SealRecord } from "./vram/shard.ts";
+export type { SealRecord, ShardPart } from "./vram/shard.ts";

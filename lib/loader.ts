@@ -21,12 +21,13 @@ import { settlePromise } from "./promised.ts";
 import { proofOf, RecordWarnings } from "./proof.ts";
 import { openRecords } from "./records.ts";
 import type { BytesReport, InspectReport, ProtectReport } from "./reports.ts";
-import { wholeVerdict } from "./set.ts";
-import type { WholeVerdict } from "./set.ts";
+import { headerOf, wholeSealed, wholeVerdict } from "./set.ts";
+import type { WholeSealed, WholeVerdict } from "./set.ts";
 import { Slots } from "./slots.ts";
 import { VramDesk } from "./vram/desk.ts";
 import { NO_VRAM_METRICS, vramMetrics } from "./vram/metrics.ts";
 import { ModelVram } from "./vram/model-vram.ts";
+import type { NativePlace } from "./vram/native.ts";
 import { parseSealOptions } from "./vram/options.ts";
 import type { SealOptions } from "./vram/options.ts";
 import type { Shard } from "./vram/shard.ts";
@@ -94,7 +95,8 @@ export class ModelLoader implements AsyncDisposable, Disposable {
 
   /**
    * As {@link load}, and seals the very bytes that are judged in GPU memory on their way: no copy stays in host memory. The device
-   * hashes all of them before and after it loses the right to write, where its driver can take it.
+   * hashes all of them before and after it loses the right to write, where its driver can take it. A split model is named by its
+   * first part, and sealed with all of its parts or not at all.
    * @throws ModelLoadError as {@link load}; VramError with a stable code, recorded first; TypeError naming a bad argument
    */
   async seal(path: ModelPath, options?: SealOptions): Promise<Shard> {
@@ -103,7 +105,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     return this.#run("seal", bytes, asked, async (call) => {
       const device = await this.#vram.device(call, place);
       const spot = { backend: device.backend, deviceUuid: device.uuid, policy: place.policy.native };
-      const verdict = await this.#accepted(call, () => native.vramSeal(this.#root, call.promised.path, call.ask(this.#proving), spot, call.control));
+      const verdict = await this.#accepted(call, () => this.#sealFiles(call, spot));
       return this.#vram.handOver(call, place, device, verdict);
     });
   }
@@ -251,7 +253,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   /** Settles what the model must be, or says why the call ends here. */
   async #settle(call: Call): Promise<NativeRefusal | undefined> {
     if (call.path === undefined) return call.options.judge.requireDigest && call.promised.sha256 === undefined ? digestRequired(call.action) : undefined;
-    const settled = await settlePromise(this.#root, call.path, call.options, call.action === "load");
+    const settled = await settlePromise(this.#root, call.path, call.options, call.action === "load" || call.action === "seal");
     if ("code" in settled) return settled;
     call.promised = settled;
     return undefined;
@@ -265,10 +267,17 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     return wholeVerdict(await this.#root.loadSet(path, ask, parts, Buffer.from(tmpdir()), call.control));
   }
 
+  /** The same, on their way to a device. */
+  async #sealFiles(call: Call, spot: NativePlace): Promise<WholeSealed> {
+    const { path, parts, isSet } = call.promised;
+    const ask = call.ask(this.#proving);
+    if (!isSet) return native.vramSeal(this.#root, path, ask, spot, call.control);
+    return wholeSealed(await native.vramSealSet(this.#root, path, ask, parts, spot, call.control));
+  }
+
   async #handOver(call: Call, verdict: Accepted): Promise<Model> {
     const held = verdict.model as NativeModel;
-    const [, ...later] = verdict.parts ?? [];
-    const gguf = new GgufView(verdict.gguf, later.flatMap((part) => part.gguf ?? []));
+    const gguf = headerOf(verdict.gguf, verdict);
     const auditError = await recordAcceptance(this.#options, call, verdict, gguf).catch((failure: unknown) => {
       held.close();
       throw failure;

@@ -286,6 +286,7 @@ export const NATIVE_EXPORTS: readonly (keyof Native)[] = [
   "vramDevices",
   "vramMeasure",
   "vramSeal",
+  "vramSealSet",
   "vramVerifyRanges",
 ];
 

@@ -1,8 +1,10 @@
 /** A split model behind the face of one: what its parts say together, and one hold on all of them. */
 import type { SetDetails } from "./audit/event-details.ts";
 import type { GuardName } from "./guard.ts";
+import { GgufView } from "./gguf-view.ts";
 import { GUARDS } from "./guard.ts";
-import type { NativeControl, NativeLinks, NativeModel, NativeSetVerdict, NativeVerdict, NativeWindow } from "./native.ts";
+import type { NativeControl, NativeGguf, NativeLinks, NativeModel, NativeSetVerdict, NativeVerdict, NativeWindow } from "./native.ts";
+import type { NativeSealedSet } from "./vram/native.ts";
 
 /** Digests in one detail of a record, and such details in a record. */
 const DIGESTS_A_DETAIL = 7;
@@ -14,24 +16,50 @@ export interface WholeVerdict extends NativeVerdict {
   readonly links?: NativeLinks;
 }
 
+/** A split model's verdict, and what became of its seal. */
+export interface WholeSealed extends WholeVerdict, Pick<NativeSealedSet, "failure" | "shard" | "evidence" | "seals" | "seconds"> {
+  readonly parts?: readonly NativeVerdict[];
+}
+
 /** The verdict on the whole that the parts make. */
 export function wholeVerdict(set: NativeSetVerdict): WholeVerdict {
-  const { parts, links, sha256, refusal, records } = set;
-  if (parts === undefined || links === undefined || sha256 === undefined) {
-    return { ...(refusal === undefined ? {} : { refusal }), ...(records === undefined ? {} : { records }) };
-  }
+  const { parts, links, sha256 } = set;
+  if (parts === undefined || links === undefined || sha256 === undefined) return refusedOf(set);
+  return { ...wholeOf(parts, sha256), links, model: new SetHold(parts.flatMap(({ model }) => model ?? []), links) };
+}
+
+/** The same of a set that was to be sealed. */
+export function wholeSealed(set: NativeSealedSet): WholeSealed {
+  const { parts, sha256, failure, shard, evidence, seals, seconds } = set;
+  const seal = {
+    ...(failure === undefined ? {} : { failure }), ...(shard === undefined ? {} : { shard }), ...(evidence === undefined ? {} : { evidence }),
+    ...(seals === undefined ? {} : { seals }), ...(seconds === undefined ? {} : { seconds }),
+  };
+  return { ...(parts === undefined || sha256 === undefined ? refusedOf(set) : wholeOf(parts, sha256)), ...seal };
+}
+
+function refusedOf({ refusal, records }: Pick<NativeVerdict, "refusal" | "records">): WholeVerdict {
+  return { ...(refusal === undefined ? {} : { refusal }), ...(records === undefined ? {} : { records }) };
+}
+
+function wholeOf(parts: readonly NativeVerdict[], sha256: string): WholeVerdict {
   const [first] = parts;
   const tiles = parts.map(({ proof }) => proof).filter((proof) => proof?.by === "tiles");
   const ignored = parts.find((part) => part.records?.ignoredReason !== undefined) ?? parts.find((part) => part.records?.storeFailure !== undefined);
   return {
-    parts, links, sha256,
-    model: new SetHold(parts.flatMap(({ model }) => model ?? []), links),
+    parts, sha256,
     ...(first?.gguf === undefined ? {} : { gguf: first.gguf }),
     facts: { sizeBytes: parts.reduce((sum, { facts }) => sum + (facts?.sizeBytes ?? 0), 0) },
     proof: tiles.length < parts.length ? { by: "sha256" } : (tiles[0] ?? { by: "sha256" }),
     ...shortfall(parts),
     records: ignored?.records ?? { stored: parts.some((part) => part.records?.stored === true) },
   };
+}
+
+/** What the header of the first part says, with the tensors of all. */
+export function headerOf(gguf: NativeGguf, { parts }: WholeVerdict): GgufView {
+  const [, ...later] = parts ?? [];
+  return new GgufView(gguf, later.flatMap((part) => part.gguf ?? []));
 }
 
 function shortfall(parts: readonly NativeVerdict[]): { guardShortfall?: string } {

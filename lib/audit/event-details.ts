@@ -135,6 +135,8 @@ export interface EventDetails {
     readonly requestedBytes: number;
     readonly availableBytes?: number | undefined;
     readonly deviceUuid?: string | undefined;
+    /** Of a split model: which part, counted from 1; of all of it none. */
+    readonly part?: number | undefined;
   };
   readonly VramSealed: { readonly shardId: string; readonly deviceUuid: string; readonly vramBytes: number; readonly digest: string };
   readonly SealVerified: { readonly shardId: string; readonly level: "quick" | "full" | "sample" | "challenge"; readonly evidence: string };
@@ -147,6 +149,8 @@ export interface EventDetails {
     readonly badTiles?: number | undefined;
     readonly badTileList?: string | undefined;
     readonly badTensors?: string | undefined;
+    /** Of a split model: the first part that is wrong, counted from 1; tiles are then `PART:TILE`. */
+    readonly part?: number | undefined;
   };
   readonly VramDeallocated: { readonly shardId: string; readonly freedBytes: number };
   /** `action`: what was done about it. */

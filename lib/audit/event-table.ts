@@ -74,13 +74,13 @@ const TABLE: Table = {
   GuardBroken: { severity: "HIGH", details: { guard: "text", minGuard: "text?" } },
 
   VramAllocated: { severity: "INFO", details: { requestedBytes: "whole", availableBytes: "whole", deviceUuid: "text" } },
-  VramAllocationFailed: { severity: "HIGH", details: { requestedBytes: "whole", availableBytes: "whole?", deviceUuid: "text?" } },
+  VramAllocationFailed: { severity: "HIGH", details: { requestedBytes: "whole", availableBytes: "whole?", deviceUuid: "text?", part: "whole?" } },
   /** The bytes on the device are those of the verified model, and their digest is kept. */
   VramSealed: { severity: "INFO", details: { shardId: "text", deviceUuid: "text", vramBytes: "whole", digest: "text" } },
   SealVerified: { severity: "INFO", details: { shardId: "text", level: ["quick", "full", "sample", "challenge"], evidence: "text" } },
   SealVerificationFailed: {
     severity: "CRITICAL",
-    details: { shardId: "text", expectedDigest: "text", actualDigest: "text?", badTiles: "whole?", badTileList: "text?", badTensors: "text?" },
+    details: { shardId: "text", expectedDigest: "text", actualDigest: "text?", badTiles: "whole?", badTileList: "text?", badTensors: "text?", part: "whole?" },
   },
   VramDeallocated: { severity: "INFO", details: { shardId: "text", freedBytes: "whole" } },
   PolicyViolation: { severity: "CRITICAL", details: { policy: "text", violation: "text", action: "text" } },

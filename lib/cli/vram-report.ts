@@ -4,9 +4,10 @@ import { VramError } from "../vram/errors.ts";
 import { percentText } from "../vram/evidence.ts";
 import type { Evidence } from "../vram/evidence.ts";
 import type { VramDevice } from "../vram/device.ts";
-import { tensorsOf } from "../vram/findings.ts";
+import { badTensorsOf } from "../vram/findings.ts";
 import type { Shard } from "../vram/shard.ts";
 import type { BytePath } from "./byte-path.ts";
+import { filesOf, firstOf } from "./sets.ts";
 import { visible } from "./terminal.ts";
 import { count, sizeText } from "./units.ts";
 import { nameText, pathObject, refusalObject, refusalText } from "./verdict-report.ts";
@@ -15,16 +16,25 @@ import { nameText, pathObject, refusalObject, refusalText } from "./verdict-repo
 const NAMES_SHOWN_MAX = 5;
 
 export function sealObject(name: BytePath, shard: Shard): object {
-  const { sha256, blake3, sizeBytes, seconds, record, evidence, digestExpected } = shard;
-  return { ...pathObject(name), ok: true, sealed: true, sha256, blake3, sizeBytes, digestExpected, seconds, bytesPerSecond: sizeBytes / Math.max(seconds, 1e-9), record, evidence };
+  const { sha256, blake3, sizeBytes, seconds, evidence, digestExpected } = shard;
+  const of = { ...pathObject(name), ok: true, sealed: true, sha256, blake3, sizeBytes, digestExpected, seconds, bytesPerSecond: sizeBytes / Math.max(seconds, 1e-9) };
+  return { ...of, ...sealRecords(name, shard), evidence };
+}
+
+/** The seal record of a file, or what a split model's parts are, each with its own. */
+function sealRecords(name: BytePath, { parts }: Shard): object {
+  const [first, ...more] = parts;
+  if (more.length === 0) return { record: first?.record };
+  const files = filesOf(firstOf(name));
+  return { parts: parts.map(({ sha256, blake3, sizeBytes, record }, index) => ({ ...pathObject(files[index] ?? name), sha256, blake3, sizeBytes, record })) };
 }
 
 export function sealText(name: BytePath, shard: Shard): string {
-  const { device, record, sizeBytes, seconds, sha256, digestExpected, evidence } = shard;
+  const { device, id, parts, sizeBytes, seconds, sha256, digestExpected, evidence } = shard;
   return [
-    `sealed   ${nameText(name)}`,
+    `sealed   ${nameText(name)}${parts.length === 1 ? "" : `, ${parts.length} parts`}`,
     `  sha256 ${sha256} ${digestExpected ? "(as promised)" : "(computed; none was promised with --sha256)"}`,
-    `  shard  ${record.shardId} on ${visible(device.name, 60)} ${record.deviceUuid} (${record.backend}), mapped ${record.access}`,
+    `  shard  ${id} on ${visible(device.name, 60)} ${device.uuid} (${device.backend}), mapped ${evidence.placement.access}`,
     `  ${sizeText(sizeBytes)} in ${seconds.toPrecision(3)} s, ${sizeText(sizeBytes / Math.max(seconds, 1e-9))}/s from the file to the checked seal`,
     ...evidenceText(evidence),
   ].join("\n");
@@ -51,7 +61,8 @@ function contentText(content: Evidence["content"]): string {
   if (content.tilesChecked === 0) return "not read";
   const read = `${sizeText(content.bytesChecked)} of ${sizeText(content.bytesTotal)} hashed on the device`;
   if (content.badTilesCount === 0) return `${read}, all as sealed`;
-  const tensors = tensorsOf(content).slice(0, NAMES_SHOWN_MAX).map((name) => visible(name, 80)).join(", ");
+  const shown = badTensorsOf(content).slice(0, NAMES_SHOWN_MAX);
+  const tensors = shown.map(({ name, part }) => `${visible(name, 80)}${part === undefined ? "" : ` (part ${part})`}`).join(", ");
   return `${read}, ${count(content.badTilesCount, "bad tile")}${tensors === "" ? "" : ` in ${tensors}`}`;
 }
 
@@ -64,8 +75,8 @@ function timingText({ wallSeconds, bytesPerSecond, residentFractionMin, latency 
 
 export function vramFailureObject(name: BytePath, error: VramError | ModelLoadError): object {
   if (!(error instanceof VramError)) return refusalObject(name, error);
-  const { code, message, severity, retriable, deviceUuid, driver, requestedBytes, availableBytes, policy, evidence } = error;
-  return { ...pathObject(name), ok: false, code, message, severity, retriable, deviceUuid, driver, requestedBytes, availableBytes, policy, evidence };
+  const { code, message, part, severity, retriable, deviceUuid, driver, requestedBytes, availableBytes, policy, evidence } = error;
+  return { ...pathObject(name), ok: false, code, message, part, severity, retriable, deviceUuid, driver, requestedBytes, availableBytes, policy, evidence };
 }
 
 export function vramFailureText(name: BytePath, error: VramError | ModelLoadError): string {

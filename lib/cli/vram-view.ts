@@ -71,13 +71,13 @@ export class WatchView {
   }
 
   #text(): string[] {
-    const { device, record, sizeBytes } = this.#shard;
+    const { device, id, sizeBytes } = this.#shard;
     const { verdict, placement, timing, accounting } = this.#last;
     const full = Math.round(this.#coverage * BAR_CELLS);
     const latency = timing.latency;
     return [
-      `${visible(device.name, 40)} ${record.deviceUuid} (${record.backend}), ${accounting.freeBytes === undefined ? "" : `${sizeText(accounting.freeBytes)} free of `}${sizeText(accounting.totalBytes)}`,
-      `shard ${record.shardId}, ${sizeText(sizeBytes)}, ${placement.memoryType} memory, ${placement.access}`,
+      `${visible(device.name, 40)} ${device.uuid} (${device.backend}), ${accounting.freeBytes === undefined ? "" : `${sizeText(accounting.freeBytes)} free of `}${sizeText(accounting.totalBytes)}`,
+      `shard ${id}, ${sizeText(sizeBytes)}, ${placement.memoryType} memory, ${placement.access}`,
       `last    ${verdict.toUpperCase()} ${secondsText((this.#now() - this.#lastMs) / 1000)} ago${timing.residentFractionMin === undefined ? "" : `, at least ${percentText(timing.residentFractionMin)} resident`}${latency === undefined ? "" : `, ${latency.slowPagesCount} of ${count(latency.pages, "page")} slow`}`,
       `scrub   [${"#".repeat(full)}${"-".repeat(BAR_CELLS - full)}] ${percentText(this.#coverage)}  ${count(this.#passes, "pass", "passes")} in ${secondsText((this.#now() - this.#startedMs) / 1000)}, ${sizeText(this.#rate)}/s at ${percentText(this.#dutyCycle)} duty`,
       "Ctrl-C clears the memory and ends",

@@ -1,10 +1,11 @@
 /** A loader's dealings with GPU memory: seals models, keeps what it sealed, and ends it with the loader. */
 import type { Call } from "../call.ts";
-import { GgufView } from "../gguf-view.ts";
 import { acceptanceEvent, subjectOf } from "../judgement.ts";
 import type { Judge } from "../judgement.ts";
 import { ModelLoadError } from "../errors.ts";
 import type { NativeGguf } from "../native.ts";
+import { headerOf } from "../set.ts";
+import type { WholeSealed } from "../set.ts";
 import { chooseDevice, vramDevices } from "./device.ts";
 import type { VramDevice } from "./device.ts";
 import { internalVramError, VramError, vramError } from "./errors.ts";
@@ -12,7 +13,7 @@ import { evidenceOf } from "./evidence.ts";
 import { foreignCheck } from "./foreign.ts";
 import type { ForeignAsk, ForeignReport } from "./foreign.ts";
 import type { VramMetrics } from "./metrics.ts";
-import type { NativeSealed, NativeShard } from "./native.ts";
+import type { NativeSealed, NativeSealRecord, NativeShard } from "./native.ts";
 import type { ParsedPlace } from "./options.ts";
 import type { OffloadReport } from "./offload.ts";
 import { vramPolicyOf } from "./policy.ts";
@@ -23,11 +24,13 @@ import { failureEvent, offloadEvent, record, recordError, sealedEvents } from ".
 import type { Recorder, Subject } from "./trail.ts";
 
 /** A seal that was made. */
-interface Made extends NativeSealed {
+interface Made extends WholeSealed {
   readonly shard: NativeShard;
   readonly gguf: NativeGguf;
+  readonly sha256: string;
   readonly evidence: NonNullable<NativeSealed["evidence"]>;
-  readonly record: NonNullable<NativeSealed["record"]>;
+  /** One a file, at least one. */
+  readonly seals: readonly [NativeSealRecord, ...NativeSealRecord[]];
 }
 
 export class VramDesk {
@@ -55,7 +58,7 @@ export class VramDesk {
   }
 
   /** Records that the model could not be sealed, and gives the error back. */
-  async refused(call: Call, place: ParsedPlace, error: VramError, sealed?: NativeSealed): Promise<VramError> {
+  async refused(call: Call, place: ParsedPlace, error: VramError, sealed?: WholeSealed): Promise<VramError> {
     const subject = sealSubject(call, place, sealed);
     const names = { digest: sealed?.blake3 ?? "unknown", bytes: sealed?.facts?.sizeBytes ?? 0 };
     this.#metrics.failed(error);
@@ -64,7 +67,7 @@ export class VramDesk {
   }
 
   /** The shard of a file that was judged, or why it was not sealed. @throws VramError or ModelLoadError, recorded */
-  async handOver(call: Call, place: ParsedPlace, device: VramDevice, sealed: NativeSealed): Promise<Shard> {
+  async handOver(call: Call, place: ParsedPlace, device: VramDevice, sealed: WholeSealed): Promise<Shard> {
     if (!isMade(sealed)) throw await this.refused(call, place, failureOf(sealed, call), sealed);
     const auditError = await this.#record(call, place, device, sealed).catch(async (failure: unknown) => {
       // What is not recorded must not exist; that the memory is cleared comes before why.
@@ -100,11 +103,11 @@ export class VramDesk {
   async #record(call: Call, place: ParsedPlace, device: VramDevice, sealed: Made): Promise<Error | undefined> {
     const bytes = sealed.facts?.sizeBytes ?? 0;
     const events = sealedEvents(sealSubject(call, place, sealed), {
-      shardId: sealed.record.shardId, deviceUuid: device.uuid, bytes,
-      availableBytes: device.freeBytes ?? device.totalBytes, digest: sealed.record.root,
+      shardId: sealed.seals[0].shardId, deviceUuid: device.uuid, bytes,
+      availableBytes: device.freeBytes ?? device.totalBytes, digest: digestOf(sealed),
     });
     try {
-      await record(this.#judge, [acceptanceEvent(this.#judge, call, sealed, new GgufView(sealed.gguf)), ...events]);
+      await record(this.#judge, [acceptanceEvent(this.#judge, call, sealed, headerOf(sealed.gguf, sealed)), ...events]);
       return undefined;
     } catch (failure) {
       if (this.#judge.onAuditFailure === "continue") return failure as Error;
@@ -116,13 +119,13 @@ export class VramDesk {
   }
 
   #shard(call: Call, place: ParsedPlace, device: VramDevice, sealed: Made, auditError: Error | undefined): Shard {
-    const { record: seal } = sealed;
+    const { seals, sha256, parts } = sealed;
     const evidence = evidenceOf(sealed.evidence);
     const sizeBytes = sealed.facts?.sizeBytes ?? 0;
     const life = new ShardLife(sealed.shard, {
       recorder: this.#judge,
       subject: sealSubject(call, place, sealed),
-      sealed: { shardId: seal.shardId, deviceUuid: device.uuid, root: seal.root, sizeBytes, eccUncorrected: evidence.accounting.eccUncorrected },
+      sealed: { shardId: seals[0].shardId, deviceUuid: device.uuid, root: digestOf(sealed), sizeBytes, eccUncorrected: evidence.accounting.eccUncorrected },
       onViolation: place.policy.onViolation,
       metrics: this.#metrics,
       onEnd: (ended) => { this.#lives.delete(ended); },
@@ -130,25 +133,31 @@ export class VramDesk {
     this.#lives.add(life);
     this.#metrics.seen(device.uuid, evidence.accounting.freeBytes);
     const shard = new Shard(life, {
-      device, evidence, sizeBytes, auditError,
-      record: sealRecordOf(seal), sha256: seal.sha256, blake3: seal.root,
+      device, evidence, sizeBytes, auditError, sha256,
+      seals: seals.map((seal, index) => ({ record: sealRecordOf(seal), sizeBytes: (parts?.[index] ?? sealed).facts?.sizeBytes ?? 0 })),
       digestExpected: call.promised.sha256 !== undefined,
-      gguf: new GgufView(sealed.gguf), seconds: sealed.seconds ?? 0,
+      gguf: headerOf(sealed.gguf, sealed), seconds: sealed.seconds ?? 0,
     });
     this.#dropped.register(shard, life);
     return shard;
   }
 }
 
-function sealSubject(call: Call, place: ParsedPlace, sealed: NativeSealed | undefined): Subject {
+function sealSubject(call: Call, place: ParsedPlace, sealed: WholeSealed | undefined): Subject {
   return { ...subjectOf(call, sealed ?? {}), policy: vramPolicyOf(place.policy) };
 }
 
-function isMade(sealed: NativeSealed): sealed is Made {
-  return sealed.shard !== undefined && sealed.evidence !== undefined && sealed.record !== undefined && sealed.gguf !== undefined;
+function isMade(sealed: WholeSealed): sealed is Made {
+  const { shard, evidence, seals = [], gguf, sha256 } = sealed;
+  return shard !== undefined && evidence !== undefined && seals.length > 0 && gguf !== undefined && sha256 !== undefined;
 }
 
-function failureOf({ failure }: NativeSealed, call: Call): VramError {
+/** What the trail calls the sealed bytes by: BLAKE3 of a file, the set's own digest of a split model, which has no BLAKE3. */
+function digestOf({ seals, sha256 }: Made): string {
+  return seals.length === 1 ? seals[0].root : sha256;
+}
+
+function failureOf({ failure }: WholeSealed, call: Call): VramError {
   if (failure === undefined) return new VramError("VRAM_INTERNAL", { message: "a seal was neither made nor refused" });
   return vramError(failure, call.signal.reason);
 }

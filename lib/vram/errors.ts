@@ -85,6 +85,7 @@ export interface VramFailureFacts {
   readonly requestedBytes?: number | undefined;
   readonly availableBytes?: number | undefined;
   readonly policy?: string | undefined;
+  readonly part?: number | undefined;
   readonly evidence?: Evidence | undefined;
   readonly foreign?: ForeignReport | undefined;
   readonly cause?: unknown;
@@ -104,6 +105,8 @@ export class VramError extends Error {
   readonly availableBytes?: number;
   /** The policy's option that was broken. */
   readonly policy?: string;
+  /** Which part of a split model it is about, counted from 1; absent where it is about all of it, and for a model of one file. */
+  readonly part?: number;
   /** What was seen, level by level, where the failure is a matter of evidence. */
   readonly evidence?: Evidence;
   /** The same for weights that another library loaded. */
@@ -121,6 +124,7 @@ export class VramError extends Error {
     if (facts.requestedBytes !== undefined) this.requestedBytes = facts.requestedBytes;
     if (facts.availableBytes !== undefined) this.availableBytes = facts.availableBytes;
     if (facts.policy !== undefined) this.policy = facts.policy;
+    if (facts.part !== undefined) this.part = facts.part;
     if (facts.evidence !== undefined) this.evidence = facts.evidence;
     if (facts.foreign !== undefined) this.foreign = facts.foreign;
   }

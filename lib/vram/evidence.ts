@@ -7,19 +7,24 @@ export type { LevelName, VerdictName } from "./native.ts";
  * `accounting`: the driver's counters. `placement`: what the driver says of this memory. `content`: what the bytes are, read through
  * the device's own memory path. `timing`: how fast they came. `freshness`: whether the answer can be an old one.
  */
-export interface Evidence extends Omit<NativeEvidence, "atUnixMs"> {
+export interface Evidence extends Omit<NativeEvidence, "atUnixMs" | "parts"> {
   readonly at: Date;
+  /**
+   * Of a split model: what each part showed, in order. The rest is then the whole's: the worst verdict and the placement of its part,
+   * sums, what time proves of all bytes together; `freshness.response` is BLAKE3 of the parts' responses in order, keyed by the nonce.
+   */
+  readonly parts?: readonly Evidence[];
 }
 
-export function evidenceOf({ atUnixMs, ...seen }: NativeEvidence): Evidence {
-  return { ...seen, at: new Date(atUnixMs) };
+export function evidenceOf({ atUnixMs, parts, ...seen }: NativeEvidence): Evidence {
+  return { ...seen, at: new Date(atUnixMs), ...(parts === undefined ? {} : { parts: parts.map(evidenceOf) }) };
 }
 
 /** One line for the trail, of at most about 400 characters. */
 export function evidenceText(evidence: Evidence): string {
   const { level, verdict, placement, content, timing, freshness, kernel, accounting } = evidence;
   const parts = [
-    `${level}: ${verdict}`,
+    `${level}: ${verdict}${evidence.parts === undefined ? "" : ` of ${evidence.parts.length} parts`}`,
     `placement ${placement.memoryType}${placement.managed === true ? " managed" : ""} ${placement.access}`,
     content.tilesChecked === 0 ? "content not read" : `content ${content.bytesChecked}/${content.bytesTotal} bytes, ${content.badTilesCount} bad tiles`,
     timingText(timing),

@@ -14,6 +14,8 @@ export type Finding = {
     readonly code: VramErrorCode;
     /** A sentence for people. */
     readonly message: string;
+    /** Of a split model: the first part that it is about, counted from 1. */
+    readonly part?: number | undefined;
     readonly details: AuditEventOf<T>["details"];
   };
 }[FindingEvent];
@@ -39,28 +41,33 @@ export function findingsOf(evidence: Evidence, sealed: SealedFacts): Finding[] {
 
 function contentFindings({ content }: Evidence, { shardId, root }: SealedFacts): Finding[] {
   if (content.badTilesCount === 0) return [];
-  const tensors = tensorsOf(content);
+  const tensors = badTensorsOf(content);
   // Names come from the file, and messages go to terminals and logs.
-  const where = tensors.length === 0 ? "" : `, in ${tensors.slice(0, NAMED_MAX).map(escapeText).join(", ")}`;
+  const where = tensors.length === 0 ? "" : `, in ${tensors.slice(0, NAMED_MAX).map(({ name, part }) => `${escapeText(name)}${part === undefined ? "" : ` (part ${part})`}`).join(", ")}`;
   const message = `${content.badTilesCount} of ${content.tilesChecked} tiles on the device are not what was sealed${where}`;
   return [{
-    type: "SealVerificationFailed", code: "VRAM_VERIFICATION_FAILED", message,
+    type: "SealVerificationFailed", code: "VRAM_VERIFICATION_FAILED", message, part: content.badTiles[0]?.part,
     details: { shardId, expectedDigest: root, actualDigest: content.root, ...badTilesOf(content) },
   }];
 }
 
-/** What a record says of wrong tiles: how many, and the first of them with the tensors that they hold. */
-export function badTilesOf(content: Evidence["content"]): { readonly badTiles: number; readonly badTileList: string; readonly badTensors: string } {
+/**
+ * What a record says of wrong tiles: how many, and the first of them with the tensors that they hold. Of a split model `part` is the
+ * first of them too, and tiles are named as `PART:TILE`.
+ */
+export function badTilesOf(content: Evidence["content"]): { readonly badTiles: number; readonly badTileList: string; readonly badTensors: string; readonly part: number | undefined } {
   return {
     badTiles: content.badTilesCount,
-    badTileList: content.badTiles.slice(0, NAMED_MAX).map(({ index }) => index).join(" "),
-    badTensors: tensorsOf(content).slice(0, NAMED_MAX).join(" "),
+    badTileList: content.badTiles.slice(0, NAMED_MAX).map(({ part, index }) => (part === undefined ? index : `${part}:${index}`)).join(" "),
+    badTensors: badTensorsOf(content).slice(0, NAMED_MAX).map(({ name }) => name).join(" "),
+    part: content.badTiles[0]?.part,
   };
 }
 
-/** The names of the tensors that wrong bytes belong to, each once. */
-export function tensorsOf({ badTiles }: Evidence["content"]): string[] {
-  return [...new Set(badTiles.flatMap(({ tensors }) => tensors))];
+/** The tensors that wrong bytes belong to, each once. */
+export function badTensorsOf({ badTiles }: Evidence["content"]): { readonly name: string; readonly part: number | undefined }[] {
+  const parts = new Map(badTiles.flatMap(({ tensors, part }) => tensors.map((name) => [name, part] as const)));
+  return [...parts].map(([name, part]) => ({ name, part }));
 }
 
 /** Not resident for no other reason that is seen: the driver says that the memory is not the device's, or not the one that was sealed. */

@@ -11,21 +11,26 @@ import type { NativeModel } from "../native.ts";
 import { chooseDevice, vramDevices } from "./device.ts";
 import { internalVramError, VramError, vramError } from "./errors.ts";
 import type { VramMetrics } from "./metrics.ts";
-import type { NativeForeign, NativeRange, NativeRangeSeen } from "./native.ts";
+import type { NativeForeign, NativeRange, NativeRangeSeen, NativeVramFailure } from "./native.ts";
 import type { ParsedPlace } from "./options.ts";
 import { about, failureEvent, recordError, recordOutcome } from "./trail.ts";
 import type { Recorder, Subject } from "./trail.ts";
 
 /** A tensor's bytes as the engine holds them: `pointer` is the device address of the first, `bytes` the tensor's own number. */
 export type ForeignRange = NativeRange;
-/** One range, and what was found there. */
-export type ForeignFinding = NativeRangeSeen;
+/** One range, and what was found there. `part`: which file of the model its tensor is in, counted from 1. */
+export interface ForeignFinding extends NativeRangeSeen {
+  readonly part: number;
+}
 
 type Seen = NonNullable<NativeForeign["seen"]>;
+type SeenPart = Omit<Seen, "ranges"> & { readonly ranges: readonly ForeignFinding[] };
 
 /** What all ranges showed. `verdict` is the worst of theirs. */
-export interface ForeignReport extends Omit<Seen, "atUnixMs" | "root"> {
+export interface ForeignReport extends Omit<Seen, "atUnixMs" | "root" | "ranges"> {
   readonly at: Date;
+  /** In the order that was asked for; of a split model part after part. */
+  readonly ranges: readonly ForeignFinding[];
   /** Tensors of the file that no range names: nothing is known of them. */
   readonly tensorsUnchecked: readonly string[];
 }
@@ -84,12 +89,12 @@ async function looked({ models, gguf, ranges, place, signal }: ForeignAsk): Prom
   try {
     if (signal?.aborted === true) throw new VramError("VRAM_ABORTED", { message: "the check was aborted before it began", cause: signal.reason });
     const spot = { backend: device.backend, deviceUuid: device.uuid, policy: place.policy.native };
-    const seen: Seen[] = [];
-    for (const [model, ofPart] of byPart(models, gguf, ranges)) {
-      const { failure, seen: part } = await native.vramVerifyRanges(model, ofPart, spot, control);
-      if (failure !== undefined) throw vramError(failure, signal?.reason);
-      if (part === undefined) throw new Error("ranges were neither seen nor refused");
-      seen.push(part);
+    const seen: SeenPart[] = [];
+    for (const { part, model, mine } of byPart(models, gguf, ranges)) {
+      const { failure, seen: one } = await native.vramVerifyRanges(model, mine, spot, control);
+      if (failure !== undefined) throw vramError(models.length > 1 ? inPart(failure, part, models.length) : failure, signal?.reason);
+      if (one === undefined) throw new Error("ranges were neither seen nor refused");
+      seen.push({ ...one, ranges: one.ranges.map((range) => ({ ...range, part })) });
     }
     return { ...merged(seen), tensorsUnchecked: unchecked(gguf, ranges) };
   } finally {
@@ -98,18 +103,21 @@ async function looked({ models, gguf, ranges, place, signal }: ForeignAsk): Prom
 }
 
 /** The ranges by the file that their tensors are in; what is no tensor is for the first file to refuse. */
-function byPart(models: readonly NativeModel[], gguf: GgufView, ranges: readonly ForeignRange[]): [NativeModel, ForeignRange[]][] {
+function byPart(models: readonly NativeModel[], gguf: GgufView, ranges: readonly ForeignRange[]): { part: number; model: NativeModel; mine: ForeignRange[] }[] {
   const parts = ranges.map(({ tensor }) => gguf.tensor(tensor)?.part ?? 1);
-  return models.flatMap((model, index): [NativeModel, ForeignRange[]][] => {
-    const mine = ranges.filter((_, at) => parts[at] === index + 1);
-    return mine.length === 0 ? [] : [[model, mine]];
-  });
+  const all = models.map((model, index) => ({ part: index + 1, model, mine: ranges.filter((_, at) => parts[at] === index + 1) }));
+  return all.filter(({ mine }) => mine.length > 0);
+}
+
+/** The same failure, as one of a part. */
+function inPart(failure: NativeVramFailure, part: number, count: number): NativeVramFailure {
+  return { ...failure, part, message: `part ${part} of ${count}: ${failure.message}` };
 }
 
 const WORST_FIRST: readonly Seen["verdict"][] = ["not-resident", "inconclusive", "unified", "resident"];
 
 /** What the parts of a model showed, as one: the worst verdict, the weakest bound. */
-function merged(seen: readonly Seen[]): Omit<ForeignReport, "tensorsUnchecked"> {
+function merged(seen: readonly SeenPart[]): Omit<ForeignReport, "tensorsUnchecked"> {
   const [first] = seen;
   if (first === undefined) throw new Error("no ranges were seen");
   const { deviceUuid, kernel, accounting, atUnixMs } = first;
@@ -132,18 +140,21 @@ function unchecked(gguf: GgufView, ranges: readonly ForeignRange[]): string[] {
 }
 
 /** Other bytes than the tensor's are a broken promise of their content; right bytes elsewhere are one of their place. */
-async function broken({ subject, recorder, metrics }: ForeignAsk, report: ForeignReport, bad: readonly ForeignFinding[]): Promise<VramError> {
+async function broken({ models, subject, recorder, metrics }: ForeignAsk, report: ForeignReport, bad: readonly ForeignFinding[]): Promise<VramError> {
   const wrong = bad.filter(({ expected, actual }) => expected !== actual);
   const [first] = [...wrong, ...bad];
-  const names = (wrong.length > 0 ? wrong : bad).slice(0, NAMED_MAX).map(({ tensor }) => escapeText(tensor)).join(", ");
+  const isSet = models.length > 1;
+  const named = ({ tensor, part }: ForeignFinding): string => `${escapeText(tensor)}${isSet ? ` (part ${part})` : ""}`;
+  const names = (wrong.length > 0 ? wrong : bad).slice(0, NAMED_MAX).map(named).join(", ");
+  const part = isSet ? first?.part : undefined;
   const message = wrong.length > 0
     ? `${wrong.length} of ${report.ranges.length} ranges in GPU memory do not hold the verified tensor: ${names}`
     : `${bad.length} of ${report.ranges.length} ranges do not lie in the device's memory (${first?.reasons.join("; ") ?? ""}): ${names}`;
   const { deviceUuid } = report;
-  const error = new VramError(wrong.length > 0 ? "VRAM_VERIFICATION_FAILED" : "VRAM_NOT_RESIDENT", { message, deviceUuid, foreign: report });
+  const error = new VramError(wrong.length > 0 ? "VRAM_VERIFICATION_FAILED" : "VRAM_NOT_RESIDENT", { message, deviceUuid, part, foreign: report });
   const of = { outcome: "denied", action: ACTION, reason: error.code } as const;
   const event: AuditEvent = wrong.length > 0
-    ? about(subject, { type: "IntegrityViolation", ...of, details: { message, field: first?.tensor, expected: first?.expected, actual: first?.actual } })
+    ? about(subject, { type: "IntegrityViolation", ...of, details: { message, field: first?.tensor, expected: first?.expected, actual: first?.actual, part } })
     : about(subject, { type: "ResidencyLost", ...of, details: { observed: message, deviceUuid, bytes: bad.reduce((sum, { bytes }) => sum + bytes, 0) } });
   metrics.violated(wrong.length > 0 ? "IntegrityViolation" : "ResidencyLost");
   return recordError(recorder, error, [event]);

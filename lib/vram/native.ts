@@ -42,6 +42,8 @@ export interface NativeVramFailure {
   readonly requestedBytes?: number;
   readonly availableBytes?: number;
   readonly policy?: string;
+  /** Of a split model: which part, counted from 1. */
+  readonly part?: number;
   readonly evidence?: NativeEvidence;
 }
 
@@ -61,6 +63,8 @@ export interface NativeAccounting {
 }
 
 export interface NativeBadTile {
+  /** Of a split model: which part it is in, counted from 1. */
+  readonly part?: number;
   readonly index: number;
   readonly offset: number;
   readonly bytes: number;
@@ -119,6 +123,8 @@ export interface NativeEvidence {
   };
   readonly freshness: { readonly method: "none" | "fresh-mac" | "book" | "sampled"; readonly nonce?: string; readonly response?: string };
   readonly atUnixMs: number;
+  /** Of a split model: what each part showed, in order. */
+  readonly parts?: NativeEvidence[];
 }
 
 export interface NativeVramPolicy {
@@ -134,7 +140,11 @@ export interface NativeVramPolicy {
 
 export interface NativeSealRecord {
   readonly version: number;
+  /** The sealed model's; the parts of a split model share it. */
   readonly shardId: string;
+  /** Which file of the model this is, counted from 1, and how many there are. */
+  readonly part: number;
+  readonly parts: number;
   readonly backend: BackendName;
   readonly deviceUuid: string;
   readonly pci?: string;
@@ -181,16 +191,22 @@ export interface NativeSealed extends Omit<NativeVerdict, "model"> {
   readonly failure?: NativeVramFailure;
   readonly shard?: NativeShard;
   readonly evidence?: NativeEvidence;
-  readonly record?: NativeSealRecord;
+  /** One a file. */
+  readonly seals?: readonly NativeSealRecord[];
   /** Seconds from the first byte read to the seal. */
   readonly seconds?: number;
+}
+
+/** The same of a split model. `parts`: what is known of its files, once they are verified. */
+export interface NativeSealedSet extends Pick<NativeSealed, "refusal" | "failure" | "shard" | "sha256" | "records" | "evidence" | "seals" | "seconds"> {
+  readonly parts?: NativeVerdict[];
 }
 
 export interface NativeShard {
   /** `p`: the fraction of the tiles for "sample". `nonce`: 32 bytes for "challenge". */
   verify(level: LevelName, p: number | undefined, nonce: Uint8Array | undefined, control: NativeControl): Promise<NativeChecked>;
-  /** The device address of the first byte; null where there is none. @throws Error where the shard is gone */
-  pointer(): bigint | null;
+  /** The device address of each file's first byte; null where there is none. @throws Error where the shard is gone */
+  pointers(): (bigint | null)[];
   /** @throws Error where the shard is gone */
   newScrub(duty: number): NativeScrub;
   /** Clears and frees the memory; waits for the slice that is being hashed. A second call frees nothing. */
@@ -222,7 +238,7 @@ export interface NativeForeign {
     readonly deviceUuid: string;
     readonly kernel: NativeEvidence["kernel"];
     readonly root: string;
-    /** In the order that was asked for; of a split model part after part. */
+    /** In the order that was asked for. */
     readonly ranges: NativeRangeSeen[];
     readonly bytesChecked: number;
     readonly wallSeconds: number;
@@ -254,6 +270,8 @@ export interface NativeVram {
   vramDevices(): Promise<NativeDevices>;
   /** Reads the file once, and seals the very bytes that are judged. */
   vramSeal(root: NativeRoot, path: Uint8Array, ask: NativeAsk, place: NativePlace, control: NativeControl): Promise<NativeSealed>;
+  /** The same for all parts of a split model, or none. `parts`: their promised digests, in order, empty where there is none. */
+  vramSealSet(root: NativeRoot, path: Uint8Array, ask: NativeAsk, parts: readonly string[], place: NativePlace, control: NativeControl): Promise<NativeSealedSet>;
   /** Hashes memory that another library allocated in this process and compares it with the verified file's tensors. */
   vramVerifyRanges(model: NativeModel, ranges: readonly NativeRange[], place: NativePlace, control: NativeControl): Promise<NativeForeign>;
   /** How fast the device hashes so many bytes of its own memory, beside how fast it copies them. */

@@ -90,9 +90,9 @@ export class ShardLife {
   }
 
   /** @throws VramError VRAM_HANDLE_STALE */
-  get pointer(): bigint | undefined {
+  get pointers(): readonly (bigint | undefined)[] {
     if (this.ended) throw this.disposedError();
-    return this.#native.pointer() ?? undefined;
+    return this.#native.pointers().map((pointer) => pointer ?? undefined);
   }
 
   /** @throws VramError VRAM_HANDLE_STALE */
@@ -215,7 +215,7 @@ export class ShardLife {
     this.#sealed = { ...this.#sealed, eccUncorrected: evidence.accounting.eccUncorrected ?? this.#sealed.eccUncorrected };
     const [worst] = failing(findings);
     if (worst === undefined) return { findings };
-    const error = new VramError(worst.code, { message: worst.message, deviceUuid: evidence.deviceUuid, evidence });
+    const error = new VramError(worst.code, { message: worst.message, deviceUuid: evidence.deviceUuid, part: worst.part, evidence });
     await recordError(recorder, error, this.#events(action, findings));
     this.#broken.abort(error);
     // What fails while the memory is freed has been recorded; the broken seal is what the caller must hear of.

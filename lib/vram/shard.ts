@@ -18,10 +18,10 @@ export interface SealRecord extends Omit<NativeSealRecord, "sealedAtUnixMs"> {
 
 export interface ShardFacts {
   readonly device: VramDevice;
-  readonly record: SealRecord;
+  /** One a file, in order, and the file's bytes. */
+  readonly seals: readonly { readonly record: SealRecord; readonly sizeBytes: number }[];
   readonly evidence: Evidence;
   readonly sha256: string;
-  readonly blake3: string;
   readonly sizeBytes: number;
   readonly digestExpected: boolean;
   readonly gguf: GgufView;
@@ -29,19 +29,44 @@ export interface ShardFacts {
   readonly auditError: Error | undefined;
 }
 
+/** One file of a sealed model; most models have only one. */
+export class ShardPart {
+  readonly record: SealRecord;
+  /** SHA-256 and BLAKE3 of the file, which are those of the sealed bytes. */
+  readonly sha256: string;
+  readonly blake3: string;
+  readonly sizeBytes: number;
+  readonly #life: ShardLife;
+
+  /** @internal Made by a shard alone. */
+  constructor(life: ShardLife, record: SealRecord, sizeBytes: number) {
+    this.#life = life;
+    this.record = record;
+    this.sha256 = record.sha256;
+    this.blake3 = record.root;
+    this.sizeBytes = sizeBytes;
+  }
+
+  /** As {@link Shard.pointer}, of this file. */
+  get pointer(): bigint | undefined {
+    return this.#life.pointers[this.record.part - 1];
+  }
+}
+
 export class Shard implements AsyncDisposable, Disposable {
   /** Random, never used twice; names the shard in the trail. */
   readonly id: string;
   /** The device as it was when the model was sealed. */
   readonly device: VramDevice;
-  readonly record: SealRecord;
+  /** The model's files: one, or the parts of a split model in order. */
+  readonly parts: readonly ShardPart[];
   /** What was seen when it was sealed: every tile was hashed on the device and compared with the file's. */
   readonly evidence: Evidence;
-  /** SHA-256 and BLAKE3 of the file, which are those of the sealed bytes. */
+  /** As {@link Model.sha256} and {@link Model.blake3}; what they are of are the sealed bytes. A split model has no BLAKE3. */
   readonly sha256: string;
-  readonly blake3: string;
+  readonly blake3: string | undefined;
   readonly sizeBytes: number;
-  /** True when the caller had promised a digest, and it was this one. */
+  /** True when a digest had been promised, and it was this one; of a split model, when those of all parts were. */
   readonly digestExpected: boolean;
   readonly gguf: GgufView;
   /** From the first byte read to the checked seal. */
@@ -53,12 +78,14 @@ export class Shard implements AsyncDisposable, Disposable {
   /** @internal Made by the loader alone. */
   constructor(life: ShardLife, facts: ShardFacts) {
     this.#life = life;
-    this.id = facts.record.shardId;
+    const [first, ...more] = facts.seals.map(({ record, sizeBytes }) => new ShardPart(life, record, sizeBytes));
+    if (first === undefined) throw new Error("a shard has no files");
+    this.id = first.record.shardId;
     this.device = facts.device;
-    this.record = facts.record;
+    this.parts = [first, ...more];
     this.evidence = facts.evidence;
     this.sha256 = facts.sha256;
-    this.blake3 = facts.blake3;
+    this.blake3 = more.length === 0 ? first.blake3 : undefined;
     this.sizeBytes = facts.sizeBytes;
     this.digestExpected = facts.digestExpected;
     this.gguf = facts.gguf;
@@ -90,10 +117,22 @@ export class Shard implements AsyncDisposable, Disposable {
 
   /**
    * Where kernels of this process find the sealed bytes, as a CUDA device address of the primary context; undefined under Vulkan.
-   * Theirs to read until disposal. @throws VramError VRAM_HANDLE_STALE after it: the address may by then mean other memory
+   * Theirs to read until disposal. @throws VramError VRAM_HANDLE_STALE after it: the address may by then mean other memory;
+   *   TypeError for a split model, whose parts lie each at their own
    */
   get pointer(): bigint | undefined {
-    return this.#life.pointer;
+    return this.#only().pointer;
+  }
+
+  /** What was sealed. @throws TypeError for a split model, whose parts have a record each */
+  get record(): SealRecord {
+    return this.#only().record;
+  }
+
+  #only(): ShardPart {
+    const [part, ...more] = this.parts;
+    if (part !== undefined && more.length === 0) return part;
+    throw new TypeError(`this model has ${this.parts.length} parts, each with its own record and address: see shard.parts[i]`);
   }
 
   /** Aborts with the VramError of the first broken promise that any check of this shard finds. */

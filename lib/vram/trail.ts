@@ -47,15 +47,15 @@ export function failureEvent(subject: Subject, action: string, error: VramError,
   const { shardId = SHARD_NONE, digest = DIGEST_UNKNOWN, bytes = 0 } = of;
   switch (event) {
     case "VramAllocationFailed": {
-      const details = { requestedBytes: error.requestedBytes ?? bytes, availableBytes: error.availableBytes, deviceUuid };
+      const details = { requestedBytes: error.requestedBytes ?? bytes, availableBytes: error.availableBytes, deviceUuid, part: error.part };
       return about(subject, { type: event, ...common, details });
     }
     case "SealVerificationFailed":
-      return about(subject, { type: event, ...common, details: { shardId, expectedDigest: digest, ...(error.evidence === undefined ? {} : badTilesOf(error.evidence.content)) } });
+      return about(subject, { type: event, ...common, details: { shardId, expectedDigest: digest, part: error.part, ...(error.evidence === undefined ? {} : badTilesOf(error.evidence.content)) } });
     case "PolicyViolation":
       return about(subject, { type: event, ...common, details: { policy: error.policy ?? "vram", violation: message, action: "refused" } });
     case "IntegrityViolation":
-      return about(subject, { type: event, ...common, details: { message } });
+      return about(subject, { type: event, ...common, details: { message, part: error.part } });
     case "ResidencyLost":
     case "DeviceLost":
       return about(subject, { type: event, ...common, details: { observed: message, deviceUuid, shardId: of.shardId } });

@@ -154,6 +154,21 @@ pub fn vram_seal<'env>(
     vram::seal(env, root.prepare(path, ask)?, place, control)
 }
 
+/// As [`vram_seal`], all parts of a split model, which is named by its first. `parts` are their digests, as for a load.
+#[napi(catch_unwind)]
+pub fn vram_seal_set<'env>(
+    env: &'env Env,
+    root: &NativeRoot,
+    path: &[u8],
+    ask: FileAsk,
+    parts: Vec<String>,
+    place: Place,
+    control: &NativeControl,
+) -> Result<Object<'env>> {
+    let prepared = root.prepare_set(path, ask, &parts)?;
+    vram::seal_set(env, prepared, place, control)
+}
+
 /// Hashes memory that another library allocated, and compares it with the model's tensors.
 #[napi(catch_unwind)]
 pub fn vram_verify_ranges<'env>(

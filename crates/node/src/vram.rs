@@ -15,10 +15,11 @@ mod place;
 mod record;
 mod scrub;
 mod seal;
+mod seal_set;
 mod shard;
 mod vault;
 
 pub(crate) use device::devices;
 pub(crate) use foreign::{DigestCache, Range};
 pub(crate) use place::Place;
-pub(crate) use vault::{measure, seal, verify_ranges};
+pub(crate) use vault::{measure, seal, seal_set, verify_ranges};

@@ -4,8 +4,8 @@ use crate::comparison::{Compared, Comparison, slice_tiles};
 use crate::shard::{Shard, Watch, unix_ms};
 use crate::verdict::{Baseline, Seen, judge};
 use crate::{
-    Accounting, BookEntry, Code, Content, Evidence, Freshness, FreshnessMethod, Latency, Level,
-    PageCycles, Placement, Timing, VramError, latency, sampling, self_test, timing,
+    Accounting, Code, Content, Evidence, Freshness, FreshnessMethod, Latency, Level, PageCycles,
+    Placement, Timing, VramError, latency, sampling, self_test, timing,
 };
 
 /// What a check of content found, and how fresh it is.
@@ -271,6 +271,7 @@ impl Shard {
             timing,
             freshness: found.freshness,
             at_unix_ms: unix_ms(),
+            parts: Vec::new(),
         }
     }
 
@@ -285,15 +286,6 @@ impl Shard {
         let root = self.with_memory(watch, |memory| memory.root(tiling, Some(*nonce), slice));
         root.map(|root| *root.as_bytes())
             .map_err(|error| error.on(self.gpu.device().uuid))
-    }
-
-    pub(crate) fn book_entry(&self, watch: Watch<'_>) -> Result<BookEntry, VramError> {
-        let mut nonce = [0; 32];
-        self_test::fill(&mut nonce)?;
-        Ok(BookEntry {
-            nonce,
-            answer: self.keyed_root(&nonce, watch)?,
-        })
     }
 
     fn baseline(&self) -> Baseline<'_> {

@@ -54,6 +54,7 @@ impl Expected<'_> {
         content.bytes_checked += bytes;
         if actual != expected {
             content.note_bad(BadTile {
+                part: None,
                 index,
                 offset: range.start,
                 bytes,

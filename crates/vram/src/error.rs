@@ -22,6 +22,8 @@ pub struct VramError {
     pub available_bytes: Option<u64>,
     /// The rule of the policy that was broken, by its option's name.
     pub policy: Option<&'static str>,
+    /// Which file of a split model it is about, counted from 1; nothing where it is about all of it.
+    pub part: Option<u32>,
     /// What was seen, where the failure is a matter of evidence.
     pub evidence: Option<Box<Evidence>>,
 }
@@ -48,6 +50,7 @@ impl VramError {
             requested_bytes: None,
             available_bytes: None,
             policy: None,
+            part: None,
             evidence: None,
         }
     }
@@ -67,6 +70,17 @@ impl VramError {
             device: Some(device),
             ..self
         }
+    }
+
+    /// The same error, about this file of a split model, counted from 1.
+    #[must_use]
+    pub(crate) fn in_part(mut self, number: u32, count: usize) -> Self {
+        self.part = Some(number);
+        self.message = format!("part {number} of {count}: {}", self.message);
+        if let Some(evidence) = &mut self.evidence {
+            evidence.content.of_part(number);
+        }
+        self
     }
 
     /// Whether the same call may succeed later although nobody repairs anything.

@@ -50,6 +50,20 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// The one that counts of several: what is wrong first, then what is not shown. Of none, that nothing was shown.
+    pub(crate) fn worst(verdicts: impl IntoIterator<Item = Self>) -> Self {
+        let gravity = |verdict: &Self| match verdict {
+            Self::Resident => 0,
+            Self::Unified => 1,
+            Self::Inconclusive => 2,
+            Self::NotResident => 3,
+        };
+        verdicts
+            .into_iter()
+            .max_by_key(gravity)
+            .unwrap_or(Self::Inconclusive)
+    }
+
     /// Its name in records and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -86,6 +100,9 @@ pub struct Evidence {
     pub freshness: Freshness,
     /// When, in milliseconds since 1970.
     pub at_unix_ms: u64,
+    /// Of a split model, what each of its files showed, in order; the other fields then speak of all of
+    /// them together.
+    pub parts: Vec<Evidence>,
 }
 
 /// L0, accounting: the driver's counters.
@@ -200,12 +217,32 @@ impl Content {
             self.bad_tiles.push(tile);
         }
     }
+
+    /// Says of each bad tile which file of a split model it is in, counted from 1.
+    pub(crate) fn of_part(&mut self, number: u32) {
+        for tile in &mut self.bad_tiles {
+            tile.part = Some(number);
+        }
+    }
+
+    /// What another file of the same model shows beside this one.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.bytes_total += other.bytes_total;
+        self.bytes_checked += other.bytes_checked;
+        self.tiles_checked += other.tiles_checked;
+        self.bad_tiles_count += other.bad_tiles_count;
+        let room = BAD_TILES_NAMED_MAX.saturating_sub(self.bad_tiles.len());
+        let more = other.bad_tiles.iter().take(room);
+        self.bad_tiles.extend(more.cloned());
+    }
 }
 
 /// A tile that is not what was sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadTile {
-    /// Its number, from 0.
+    /// Which file of a split model it is in, counted from 1; nothing for a model of one file.
+    pub part: Option<u32>,
+    /// Its number in the file, from 0.
     pub index: u64,
     /// Where it starts in the file, in bytes.
     pub offset: u64,
@@ -265,6 +302,9 @@ pub struct Latency {
     /// The first of them, by number.
     pub slow_pages: Vec<u64>,
 }
+
+/// Slow pages that are named; the rest is counted.
+pub(crate) const NAMED_PAGES_MAX: usize = 64;
 
 /// By what an answer is shown to be a new one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

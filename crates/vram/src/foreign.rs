@@ -105,7 +105,8 @@ pub(crate) fn check(
     let fraction = device.link.as_ref().filter(|_| bytes_checked > 0);
     let fraction = fraction
         .map(|link| timing::resident_fraction_min(bytes_checked, wall_seconds, link, cache));
-    let (verdict, reasons) = together(worst(&seen), policy, fraction);
+    let worst = Verdict::worst(seen.iter().map(|range| range.verdict));
+    let (verdict, reasons) = together(worst, policy, fraction);
     Ok(ForeignEvidence {
         verdict,
         reasons,
@@ -212,17 +213,6 @@ fn latency_of(
     self_test::fill(&mut seed)?;
     let pages = memory.latency(u32::from_le_bytes(seed))?;
     Ok(pages.map(|pages| latency::summary(&pages, scale)))
-}
-
-fn worst(ranges: &[RangeEvidence]) -> Verdict {
-    let order = [
-        Verdict::NotResident,
-        Verdict::Inconclusive,
-        Verdict::Unified,
-        Verdict::Resident,
-    ];
-    let has = |verdict: &Verdict| ranges.iter().any(|range| range.verdict == *verdict);
-    order.into_iter().find(has).unwrap_or(Verdict::Inconclusive)
 }
 
 /// What time must show of all ranges together.

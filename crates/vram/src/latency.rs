@@ -1,12 +1,10 @@
 //! What the pages' latencies say.
 
+use crate::evidence::NAMED_PAGES_MAX;
 use crate::{Code, Gpu, Latency, PageCycles, VramError};
 
 /// Below this, local and host memory cannot be told apart by time.
 const APART_MIN: f64 = 1.3;
-
-/// Slow pages that are named; the rest is counted.
-const NAMED_MAX: usize = 64;
 
 /// The summary of one measurement. `scale` is what surely local and surely host memory take.
 pub(crate) fn summary(pages: &PageCycles, scale: Option<(u32, u32)>) -> Latency {
@@ -25,7 +23,7 @@ pub(crate) fn summary(pages: &PageCycles, scale: Option<(u32, u32)>) -> Latency 
         host_cycles: scale.map(|(_, host)| host),
         slow_cycles,
         slow_pages_count: slow.len() as u64,
-        slow_pages: slow.into_iter().take(NAMED_MAX).collect(),
+        slow_pages: slow.into_iter().take(NAMED_PAGES_MAX).collect(),
     }
 }
 

@@ -49,8 +49,12 @@ impl fmt::Debug for SealKey {
 pub struct SealRecord {
     /// [`SEAL_RECORD_VERSION`].
     pub version: u32,
-    /// The shard's own number: random, never used twice.
+    /// The sealed model's own number: random, never used twice. The files of a split model share it.
     pub shard_id: [u8; 16],
+    /// Which of the model's files this is, counted from 1, and how many there are.
+    pub part: u32,
+    /// See `part`; 1 for a model of one file.
+    pub parts: u32,
     /// The interface.
     pub backend: BackendKind,
     /// The device.
@@ -120,6 +124,8 @@ impl SealRecord {
         };
         put(&self.version.to_le_bytes());
         put(&self.shard_id);
+        put(&self.part.to_le_bytes());
+        put(&self.parts.to_le_bytes());
         put(self.backend.as_str().as_bytes());
         put(self.device.as_bytes());
         put(self

@@ -1,32 +1,23 @@
-//! The scrub: every tile again and again, in steps, at a small part of the device's time.
+//! The scrub of a sealed model: file after file, again and again, in steps.
 
-use crate::check::Found;
-use crate::comparison::{Compared, Comparison, slice_tiles};
-use crate::shard::{Shard, Watch};
-use crate::{Clock, Code, Content, Evidence, Level, VramError};
+use crate::model::{Model, in_part};
+use crate::shard_scrub::ShardScrub;
+use crate::timing::as_f64;
+use crate::together::together;
+use crate::{Clock, Evidence, Verdict, VramError};
 use std::sync::Arc;
 use std::time::Duration;
 use verify::Control;
 
-/// Tiles of the first slice, 1 MiB. Slices grow while they are short beside the budget, whatever the
-/// device's speed, and shrink where they are long.
-const SLICE_TILES_FIRST: u64 = 4;
-
-/// A slice that takes less than this part of the budget is followed by a longer one.
-const SHORT: u32 = 16;
-/// A slice that takes more than this part of it is followed by a shorter one.
-const LONG: u32 = 4;
-
 /// A scrub of one sealed model. It does nothing by itself: who has it takes its steps.
 pub struct Scrub {
-    shard: Arc<Shard>,
-    clock: Arc<dyn Clock>,
-    duty: f64,
-    next: u64,
-    slice_tiles: u64,
+    /// One a file, with its bytes.
+    files: Vec<(ShardScrub, u64)>,
+    /// The file that is gone over now.
+    at: usize,
+    /// What the files before it showed in this pass.
+    seen: Vec<Evidence>,
     passes: u64,
-    /// Of the pass that is under way.
-    found: Compared,
 }
 
 /// What a step did.
@@ -47,128 +38,75 @@ pub struct ScrubStep {
 }
 
 impl Scrub {
-    pub(crate) fn new(
-        shard: Arc<Shard>,
-        clock: Arc<dyn Clock>,
-        duty: f64,
-    ) -> Result<Self, VramError> {
-        if !(duty > 0.0 && duty <= 1.0) {
-            let message = "a scrub's duty cycle must be more than 0 and at most 1";
-            return Err(VramError::new(Code::BadRange, message));
-        }
-        let found = nothing(&shard);
+    pub(crate) fn new(model: &Model, clock: &Arc<dyn Clock>, duty: f64) -> Result<Self, VramError> {
+        let files = model.shards.iter().map(|shard| {
+            let bytes = shard.facts.tiles.tiling().bytes_total();
+            let scrub = ShardScrub::new(Arc::clone(shard), Arc::clone(clock), duty);
+            Ok((scrub?, bytes))
+        });
         Ok(Self {
-            shard,
-            clock,
-            duty,
-            next: 0,
-            slice_tiles: SLICE_TILES_FIRST,
+            files: files.collect::<Result<_, VramError>>()?,
+            at: 0,
+            seen: Vec::new(),
             passes: 0,
-            found,
         })
     }
 
-    /// Checks slices until the budget is used up, the pass is done, or a tile is wrong; at least one
-    /// slice.
+    /// Checks slices of one file until the budget is used up, all of it is done, or a tile is wrong; at least
+    /// one slice.
     ///
     /// # Errors
     /// As [`crate::Vault::verify`].
     pub fn step(&mut self, budget: Duration, control: &Control) -> Result<ScrubStep, VramError> {
-        let clock = self.clock.clone();
-        let watch = Watch {
-            clock: &*clock,
-            control,
+        let count = self.files.len();
+        let Some((scrub, _)) = self.files.get_mut(self.at) else {
+            return Err(crate::shard::disposed());
         };
-        let started = clock.now();
-        let took = || clock.now().saturating_sub(started);
-        let bytes_before = self.found.content.bytes_checked;
-        let tiles = self.shard.facts.tiles.tiling().tiles();
-        let bad_before = self.found.content.bad_tiles_count;
-        loop {
-            self.slice(budget, watch)?;
-            let bad = self.found.content.bad_tiles_count > bad_before;
-            if self.next >= tiles || bad || took() >= budget {
-                break;
-            }
-        }
-        let bytes = self.found.content.bytes_checked - bytes_before;
-        let evidence = self.conclude(tiles, bad_before, watch)?;
-        let took = took();
+        let before = scrub.passes();
+        let step = scrub.step(budget, control);
+        let number = u32::try_from(self.at + 1).unwrap_or(u32::MAX);
+        let step = step.map_err(|error| in_part(error, number, count))?;
+        let done = step.passes > before;
+        let evidence = self.conclude(step.evidence, done)?;
         Ok(ScrubStep {
-            bytes,
-            seconds: took.as_secs_f64(),
-            rest: took.mul_f64(1.0 / self.duty - 1.0),
-            coverage: crate::timing::as_f64(self.next) / crate::timing::as_f64(tiles),
+            coverage: self.coverage(if done { 0.0 } else { step.coverage }),
             passes: self.passes,
             evidence,
+            ..step
         })
     }
 
-    fn slice(&mut self, budget: Duration, watch: Watch<'_>) -> Result<(), VramError> {
-        let before = watch.clock.now();
-        let tiling = self.shard.facts.tiles.tiling();
-        let count = self.slice_tiles.min(tiling.tiles() - self.next);
-        let mut comparison = Comparison::new(self.shard.expected(), watch.clock);
-        let first = self.next;
-        self.shard
-            .with_memory(watch, |memory| comparison.slice(memory, first, count))?;
-        self.next += count;
-        add(&mut self.found, comparison.finish().0);
-        let took = watch.clock.now().saturating_sub(before);
-        if took < budget / SHORT {
-            self.slice_tiles = (self.slice_tiles * 2).min(slice_tiles(self.shard.gpu.device()));
-        } else if took > budget / LONG {
-            self.slice_tiles = (self.slice_tiles / 2).max(1);
-        }
-        Ok(())
+    /// Of all files, when so much of this one is done.
+    fn coverage(&self, of_this: f64) -> f64 {
+        let bytes = |files: &[(ShardScrub, u64)]| files.iter().map(|(_, bytes)| bytes).sum();
+        let before: u64 = bytes(self.files.get(..self.at).unwrap_or_default());
+        let this = self.files.get(self.at).map_or(0, |(_, bytes)| *bytes);
+        let all: u64 = bytes(&self.files);
+        (as_f64(before) + of_this * as_f64(this)) / as_f64(all.max(1))
     }
 
-    /// Evidence, where there is something to tell; a completed pass makes room for the next.
+    /// What is wrong is told at once; what is right when every file was gone over.
     fn conclude(
         &mut self,
-        tiles: u64,
-        bad_before: u64,
-        watch: Watch<'_>,
+        evidence: Option<Evidence>,
+        done: bool,
     ) -> Result<Option<Evidence>, VramError> {
-        let done = self.next >= tiles;
-        if !done && self.found.content.bad_tiles_count == bad_before {
+        let Some(evidence) = evidence else {
             return Ok(None);
-        }
-        let mut found = self.found.clone();
-        if done {
-            self.found = nothing(&self.shard);
-            self.next = 0;
+        };
+        let wrong = evidence.verdict == Verdict::NotResident;
+        self.seen.push(evidence);
+        let whole = done && self.at + 1 == self.files.len();
+        let told = (wrong || whole).then(|| together(self.seen.clone(), None));
+        if !done {
+            self.seen.pop();
+        } else if whole {
+            self.seen.clear();
+            self.at = 0;
             self.passes += 1;
-            if found.content.bad_tiles_count == 0 {
-                found.content.root = Some(self.shard.facts.tiles.root());
-            }
+        } else {
+            self.at += 1;
         }
-        let found = Found::of(found);
-        self.shard.evidence_of(&Level::Full, found, watch).map(Some)
+        told.transpose()
     }
-}
-
-fn nothing(shard: &Shard) -> Compared {
-    Compared {
-        content: Content {
-            bytes_total: shard.facts.tiles.tiling().bytes_total(),
-            ..Content::default()
-        },
-        wall_seconds: 0.0,
-        device_seconds: Some(0.0),
-    }
-}
-
-fn add(sum: &mut Compared, more: Compared) {
-    sum.wall_seconds += more.wall_seconds;
-    let both = sum.device_seconds.zip(more.device_seconds);
-    sum.device_seconds = both.map(|(a, b)| a + b);
-    let (into, from) = (&mut sum.content, more.content);
-    into.bytes_checked += from.bytes_checked;
-    into.tiles_checked += from.tiles_checked;
-    let named = from.bad_tiles.len() as u64;
-    into.bad_tiles_count += from.bad_tiles_count.saturating_sub(named);
-    from.bad_tiles
-        .into_iter()
-        .for_each(|tile| into.note_bad(tile));
 }

@@ -7,20 +7,63 @@ use crate::{
     SEAL_RECORD_VERSION, SealKey, SealRecord, SealedRange, Verdict, VramError, boot, latency,
     self_test,
 };
-use digest::Tiling;
+use digest::{Blake3Digest, Tiling};
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use verify::{Block, Consumer, Control, Verified};
 
-/// Memory that is being filled. A [`Consumer`] of the verified load; dropped, everything is freed.
+/// Memory that is being filled. Dropped, everything is freed.
 pub(crate) struct Upload {
     gpu: Arc<dyn Gpu>,
     policy: Policy,
+    identity: Identity,
     tiling: Tiling,
-    blocks: Option<Sender<Block>>,
+    feeder: Feeder,
     filling: Option<JoinHandle<Filling>>,
+}
+
+/// What the seal record is to say of the file, beside what it holds.
+#[derive(Clone, Copy)]
+pub(crate) struct Identity {
+    pub(crate) shard_id: [u8; 16],
+    /// Which of the model's files it is, counted from 1, and how many there are.
+    pub(crate) part: u32,
+    pub(crate) parts: u32,
+    /// BLAKE3 of the policy that the caller demands of the whole model.
+    pub(crate) policy: Blake3Digest,
+}
+
+impl Identity {
+    /// That of a model of one file; the others of a split model differ in `part` alone.
+    pub(crate) fn new(policy: &Policy, parts: u32) -> Result<Self, VramError> {
+        let mut shard_id = [0; 16];
+        self_test::fill(&mut shard_id)?;
+        Ok(Self {
+            shard_id,
+            part: 1,
+            parts,
+            policy: (*blake3::hash(policy.canonical().as_bytes()).as_bytes()).into(),
+        })
+    }
+}
+
+/// The way of a file's blocks to the thread that uploads them. It may outlive the upload, and leads nowhere then.
+#[derive(Clone)]
+pub struct Feeder(Sender<Fed>);
+
+/// A block, or that no more will come.
+enum Fed {
+    Block(Block),
+    End,
+}
+
+impl Consumer for Feeder {
+    fn take(&mut self, block: &Block) {
+        // It can only fail when the thread has ended, and whoever asks it for the memory is told why.
+        drop(self.0.send(Fed::Block(block.clone())));
+    }
 }
 
 /// On the thread that fills it.
@@ -36,6 +79,7 @@ impl Upload {
         gpu: Arc<dyn Gpu>,
         bytes_total: u64,
         policy: Policy,
+        identity: Identity,
     ) -> Result<Self, VramError> {
         policy.admit(gpu.device())?;
         policy.admit_bytes(bytes_total, &gpu.usage()?)?;
@@ -55,15 +99,22 @@ impl Upload {
         Ok(Self {
             gpu,
             policy,
+            identity,
             tiling: Tiling::of(bytes_total),
-            blocks: Some(blocks),
+            feeder: Feeder(blocks),
             filling: Some(filling),
         })
     }
 
+    /// Where the file's blocks go.
+    pub(crate) fn feeder(&self) -> Feeder {
+        self.feeder.clone()
+    }
+
     /// Ends the upload: the memory, with everything in it, or why not. What is refused is freed.
     fn end(&mut self) -> Result<Box<dyn Memory>, VramError> {
-        self.blocks = None;
+        // Feeders that are still about must not keep it waiting.
+        drop(self.feeder.0.send(Fed::End));
         let filling = self.filling.take().map(JoinHandle::join);
         let Some(Ok(filling)) = filling else {
             let message = "the upload's thread died: nothing was sealed";
@@ -145,22 +196,23 @@ impl Upload {
             allocation_id: placement.allocation_id,
             ecc_uncorrected: self.gpu.usage()?.ecc_uncorrected,
         };
-        let record = self.record(&facts, &placement, verified)?;
+        let record = self.record(&facts, &placement, verified);
         Ok((facts, record))
     }
 
-    fn record(
-        &self,
-        facts: &Facts,
-        placement: &Placement,
-        verified: &Verified,
-    ) -> Result<SealRecord, VramError> {
+    fn record(&self, facts: &Facts, placement: &Placement, verified: &Verified) -> SealRecord {
         let device = self.gpu.device();
-        let mut shard_id = [0; 16];
-        self_test::fill(&mut shard_id)?;
-        Ok(SealRecord {
+        let Identity {
+            shard_id,
+            part,
+            parts,
+            policy,
+        } = self.identity;
+        SealRecord {
             version: SEAL_RECORD_VERSION,
             shard_id,
+            part,
+            parts,
             backend: device.backend,
             device: device.uuid,
             pci: device.pci,
@@ -175,19 +227,16 @@ impl Upload {
             root: facts.tiles.root(),
             sha256: verified.sha256().to_string(),
             access: facts.access,
-            policy: (*blake3::hash(self.policy.canonical().as_bytes()).as_bytes()).into(),
+            policy,
             sealed_at_unix_ms: unix_ms(),
             mac: [0; 32],
-        })
+        }
     }
 }
 
 impl Consumer for Upload {
     fn take(&mut self, block: &Block) {
-        // It can only fail when the thread has died, which `end` tells.
-        if let Some(blocks) = &self.blocks {
-            drop(blocks.send(block.clone()));
-        }
+        self.feeder.take(block);
     }
 }
 
@@ -208,8 +257,8 @@ impl Filling {
     }
 
     /// After a failure the blocks are only given back: the verdict on the file does not wait for it.
-    fn take_all(mut self, blocks: &Receiver<Block>) -> Self {
-        for block in blocks {
+    fn take_all(mut self, blocks: &Receiver<Fed>) -> Self {
+        while let Ok(Fed::Block(block)) = blocks.recv() {
             if self.outcome.is_ok() {
                 self.outcome = self.take(&block);
             }
@@ -290,11 +339,16 @@ fn demanded(
             ..VramError::violation("driverModel", message)
         });
     }
+    fraction_shown(policy.resident_fraction_min, evidence)
+}
+
+/// Time must show as much as is demanded.
+pub(crate) fn fraction_shown(
+    demanded: Option<f64>,
+    evidence: Evidence,
+) -> Result<Evidence, VramError> {
     let shown = evidence.timing.resident_fraction_min.unwrap_or(0.0);
-    if policy
-        .resident_fraction_min
-        .is_none_or(|demanded| shown >= demanded)
-    {
+    if demanded.is_none_or(|demanded| shown >= demanded) {
         return Ok(evidence);
     }
     let message = format!(
@@ -308,7 +362,7 @@ fn demanded(
 }
 
 /// The first failure is told; one that came while freeing is told with it.
-fn error_after(released: Result<u64, VramError>, mut error: VramError) -> VramError {
+pub(crate) fn error_after(released: Result<u64, VramError>, mut error: VramError) -> VramError {
     if let Err(second) = released {
         error.message = format!("{}; freeing the memory failed too: {second}", error.message);
     }

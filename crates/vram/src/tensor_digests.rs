@@ -4,7 +4,7 @@
 //! the file in it. So the verified file is read once more, and each tile that is read is compared with its
 //! verified value before a byte of it is believed.
 
-use crate::{Code, VramError, file_error};
+use crate::{VramError, file_error};
 use digest::{Blake3Digest, TILE_BYTES};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -49,9 +49,7 @@ impl TensorDigests {
         wanted: impl Fn(&str) -> bool,
         control: &Control,
     ) -> Result<Self, VramError> {
-        let tiles = verified.tiles().ok_or_else(|| {
-            VramError::new(Code::Internal, "the file was verified without tile values")
-        })?;
+        let tiles = verified.tiles_at_last(control).map_err(file_error)?;
         let tensors = verified.header().tensors().map(|tensor| Wanted {
             name: String::from_utf8_lossy(tensor.name).into_owned(),
             range: tensor.offset..tensor.offset.saturating_add(tensor.bytes),

@@ -1,12 +1,12 @@
 //! The vault: devices that were opened, models that are sealed, and every call a host makes.
 
-use crate::scrub::Scrub;
-use crate::sealing::Upload;
+use crate::model::Model;
+use crate::sealing::{Identity, Upload};
 use crate::shard::{Shard, Watch, disposed};
 use crate::slots::Slots;
 use crate::{
     Backend, BackendKind, Clock, Code, Cuda, Device, DeviceUuid, Evidence, ForeignEvidence,
-    ForeignRange, Gpu, Handle, Level, Measured, Monotonic, Policy, SealKey, SealRecord,
+    ForeignRange, Gpu, Handle, Level, Measured, Monotonic, Policy, Scrub, SealKey, SealRecord,
     TensorDigests, Usage, Verdict, VramError, Vulkan, foreign, measuring,
 };
 use std::collections::HashMap;
@@ -20,7 +20,7 @@ pub struct Vault {
     key: SealKey,
     clock: Arc<dyn Clock>,
     gpus: Mutex<HashMap<(BackendKind, DeviceUuid), Arc<dyn Gpu>>>,
-    shards: Mutex<Slots<Arc<Shard>>>,
+    models: Mutex<Slots<Arc<Model>>>,
 }
 
 /// The devices that there are, and why there are no more.
@@ -86,7 +86,7 @@ impl Vault {
             key,
             clock,
             gpus: Mutex::default(),
-            shards: Mutex::default(),
+            models: Mutex::default(),
         }
     }
 
@@ -141,9 +141,10 @@ impl Vault {
         policy: Policy,
     ) -> Result<Sealing<'_>, VramError> {
         let gpu = self.gpu(device, backend)?;
+        let identity = Identity::new(&policy, 1)?;
         Ok(Sealing {
             vault: self,
-            upload: Upload::begin(gpu, bytes_total, policy)?,
+            upload: Upload::begin(gpu, bytes_total, policy, identity)?,
         })
     }
 
@@ -157,13 +158,13 @@ impl Vault {
         level: &Level,
         control: &Control,
     ) -> Result<Evidence, VramError> {
-        self.shard(handle)?.check(level, self.watch(control))
+        self.model(handle)?.check(level, self.watch(control))
     }
 
     /// A scrub: all tiles, again and again, in steps that the caller takes. `duty` is the part of the
     /// time that it may use, more than 0 and at most 1.
     pub fn scrub(&self, handle: Handle, duty: f64) -> Result<Scrub, VramError> {
-        Scrub::new(self.shard(handle)?, self.clock.clone(), duty)
+        Scrub::new(&*self.model(handle)?, &self.clock, duty)
     }
 
     /// Keyed digests of the whole model under fresh secret nonces, computed now: to be kept by whoever
@@ -174,22 +175,22 @@ impl Vault {
         entries: u32,
         control: &Control,
     ) -> Result<Vec<BookEntry>, VramError> {
-        let shard = self.shard(handle)?;
+        let model = self.model(handle)?;
         let watch = self.watch(control);
         // A book of wrong bytes would vouch for them.
-        let evidence = shard.check(&Level::Full, watch)?;
+        let evidence = model.check(&Level::Full, watch)?;
         if evidence.verdict == Verdict::NotResident {
             return Err(VramError {
                 evidence: Some(Box::new(evidence)),
                 ..VramError::new(Code::NotResident, "the model is not what was sealed")
             });
         }
-        (0..entries).map(|_| shard.book_entry(watch)).collect()
+        (0..entries).map(|_| model.book_entry(watch)).collect()
     }
 
     /// Compares random tiles on the device with the same tiles of the verified file, which is read again:
     /// both under a key that nobody could know before. A change in a fraction f of the tiles escapes k of
-    /// them with the probability (1 - f)^k.
+    /// them with the probability (1 - f)^k. For a model of one file.
     ///
     /// # Errors
     /// `VRAM_FILE_CHANGED`, and as [`Vault::verify`].
@@ -200,8 +201,9 @@ impl Vault {
         fraction: f64,
         control: &Control,
     ) -> Result<Evidence, VramError> {
-        self.shard(handle)?
-            .spot_check(verified, fraction, self.watch(control))
+        let model = self.model(handle)?;
+        let watch = self.watch(control);
+        model.only()?.spot_check(verified, fraction, watch)
     }
 
     /// Looks at weights that another library loaded into this process's primary context on the device.
@@ -222,17 +224,18 @@ impl Vault {
         seen.map_err(|error| error.on(device))
     }
 
-    /// Where kernels of this process find the bytes, as a device address. The memory is theirs to read
-    /// for as long as the handle lives.
-    pub fn pointer(&self, handle: Handle) -> Result<Option<u64>, VramError> {
+    /// Where kernels of this process find the bytes of each file, as device addresses. The memory is theirs
+    /// to read for as long as the handle lives.
+    pub fn pointers(&self, handle: Handle) -> Result<Vec<Option<u64>>, VramError> {
         let control = Control::new();
-        let shard = self.shard(handle)?;
-        shard.with_memory(self.watch(&control), |memory| Ok(memory.pointer()))
+        let watch = self.watch(&control);
+        self.model(handle)?
+            .each(|shard| shard.with_memory(watch, |memory| Ok(memory.pointer())))
     }
 
-    /// What was sealed.
-    pub fn record(&self, handle: Handle) -> Result<SealRecord, VramError> {
-        Ok(self.shard(handle)?.record.clone())
+    /// What was sealed, file by file.
+    pub fn records(&self, handle: Handle) -> Result<Vec<SealRecord>, VramError> {
+        Ok(self.model(handle)?.records())
     }
 
     /// Whether a record is one of this vault's.
@@ -245,21 +248,18 @@ impl Vault {
 
     /// What is sealed now.
     pub fn holdings(&self) -> Holdings {
-        let shards = self.slots();
-        let bytes = shards
-            .all()
-            .map(|shard| shard.facts.tiles.tiling().bytes_total());
+        let models = self.slots();
         Holdings {
-            shards: shards.all().count() as u64,
-            sealed_bytes: bytes.sum(),
+            shards: models.all().count() as u64,
+            sealed_bytes: models.all().map(|model| model.bytes()).sum(),
         }
     }
 
     /// Clears and frees a sealed model: how many bytes became free. Twice is once: the second time 0.
     /// A check that is under way ends with `VRAM_HANDLE_STALE` at its next slice.
     pub fn dispose(&self, handle: Handle) -> Result<u64, VramError> {
-        let shard = self.slots().remove(handle);
-        shard.map_or(Ok(0), |shard| shard.dispose())
+        let model = self.slots().remove(handle);
+        model.map_or(Ok(0), |model| model.dispose())
     }
 
     pub(crate) fn gpu(
@@ -293,12 +293,26 @@ impl Vault {
         Ok(gpu)
     }
 
-    fn shard(&self, handle: Handle) -> Result<Arc<Shard>, VramError> {
+    /// Seals one file with this vault's key.
+    pub(crate) fn seal(
+        &self,
+        upload: Upload,
+        verified: &Verified,
+    ) -> Result<(Shard, Evidence), VramError> {
+        upload.seal(verified, &self.key, &*self.clock)
+    }
+
+    /// Keeps a sealed model until it is disposed of.
+    pub(crate) fn keep(&self, model: Model) -> Handle {
+        self.slots().insert(Arc::new(model))
+    }
+
+    fn model(&self, handle: Handle) -> Result<Arc<Model>, VramError> {
         self.slots().find(handle).cloned().ok_or_else(disposed)
     }
 
-    fn slots(&self) -> MutexGuard<'_, Slots<Arc<Shard>>> {
-        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slots(&self) -> MutexGuard<'_, Slots<Arc<Model>>> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn watch<'a>(&'a self, control: &'a Control) -> Watch<'a> {
@@ -311,10 +325,10 @@ impl Vault {
 
 impl Drop for Vault {
     fn drop(&mut self) {
-        let shards = std::mem::take(&mut *self.slots());
-        for shard in shards.all() {
+        let models = std::mem::take(&mut *self.slots());
+        for model in models.all() {
             // Nobody is left to hear of a failure; the driver frees what is left with the process.
-            drop(shard.dispose());
+            drop(model.dispose());
         }
     }
 }
@@ -327,12 +341,10 @@ impl Sealing<'_> {
     /// what the driver says. Everything is freed then.
     pub fn finish(self, verified: &Verified) -> Result<Sealed, VramError> {
         let Self { vault, upload } = self;
-        let (shard, evidence) = upload.seal(verified, &vault.key, &*vault.clock)?;
-        let record = shard.record.clone();
-        let handle = vault.slots().insert(Arc::new(shard));
+        let (shard, evidence) = vault.seal(upload, verified)?;
         Ok(Sealed {
-            handle,
-            record,
+            record: shard.record.clone(),
+            handle: vault.keep(Model::of_one(shard)),
             evidence,
         })
     }

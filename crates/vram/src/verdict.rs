@@ -122,7 +122,11 @@ fn not_shown(baseline: &Baseline<'_>, seen: &Seen<'_>) -> Vec<String> {
     ) {
         reasons.push("the driver does not say that the memory is the device's".to_owned());
     }
-    reasons.extend(fraction(baseline, seen));
+    reasons.extend(fraction(
+        baseline.policy.resident_fraction_min,
+        seen.content,
+        seen.timing,
+    ));
     reasons.extend(windows(baseline, seen));
     let errors = baseline
         .ecc_uncorrected
@@ -134,12 +138,16 @@ fn not_shown(baseline: &Baseline<'_>, seen: &Seen<'_>) -> Vec<String> {
 }
 
 /// Only checks of every tile are timed; a demand that a quick check cannot meet is not its failure.
-fn fraction(baseline: &Baseline<'_>, seen: &Seen<'_>) -> Option<String> {
-    let demanded = baseline.policy.resident_fraction_min?;
-    if seen.content.bytes_checked < seen.content.bytes_total {
+pub(crate) fn fraction(
+    demanded: Option<f64>,
+    content: &Content,
+    timing: &Timing,
+) -> Option<String> {
+    let demanded = demanded?;
+    if content.bytes_checked < content.bytes_total {
         return None;
     }
-    match seen.timing.resident_fraction_min {
+    match timing.resident_fraction_min {
         Some(shown) if shown >= demanded => None,
         Some(shown) => Some(format!(
             "time shows only {:.1} % to be on the device, {:.1} % are demanded",

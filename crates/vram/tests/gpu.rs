@@ -97,7 +97,7 @@ on_both!(
 fn flipped(vault: &Vault, device: DeviceUuid, bytes: usize) {
     let model = model(bytes);
     let sealed = seal(vault, device, &model, Policy::default()).unwrap();
-    let address = vault.pointer(sealed.handle).unwrap().unwrap();
+    let address = vault.pointers(sealed.handle).unwrap()[0].unwrap();
     let (raw, at) = (Raw::new(), model.inside("b.weight"));
     let mapped = model.bytes.len().next_multiple_of(2 << 20);
     raw.set_writable(address, mapped, true);
@@ -123,7 +123,7 @@ on_both!(
 
 fn store(vault: &Vault, device: DeviceUuid, _: usize) {
     let sealed = seal(vault, device, &model(DOUBLE_BYTES), Policy::default()).unwrap();
-    let address = vault.pointer(sealed.handle).unwrap().unwrap();
+    let address = vault.pointers(sealed.handle).unwrap()[0].unwrap();
     assert_eq!(Raw::new().store(address), 700);
     let seen = vault.verify(sealed.handle, &Level::Full, &Control::new());
     let error = seen.unwrap_err();
@@ -140,7 +140,7 @@ on_both!(
 /// Whether the copy engine heeds the protection is for a real device to say.
 fn copy(vault: &Vault, device: DeviceUuid, _: usize) {
     let sealed = seal(vault, device, &model(DOUBLE_BYTES), Policy::default()).unwrap();
-    let address = vault.pointer(sealed.handle).unwrap().unwrap();
+    let address = vault.pointers(sealed.handle).unwrap()[0].unwrap();
     let status = Raw::new().write(address, &[0xEE; 64]);
     println!("a copy to read-only memory returned {status}");
     let seen = vault.verify(sealed.handle, &Level::Full, &Control::new());

@@ -24,6 +24,8 @@ pub struct EvidenceView {
     pub timing: TimingView,
     pub freshness: FreshnessView,
     pub at_unix_ms: i64,
+    /// Of a split model, what each of its files showed; absent for a model of one file.
+    pub parts: Option<Vec<EvidenceView>>,
 }
 
 #[napi(object, object_from_js = false)]
@@ -67,6 +69,8 @@ pub struct ContentView {
 
 #[napi(object, object_from_js = false)]
 pub struct BadTileView {
+    /// Of a split model: which part, counted from 1.
+    pub part: Option<u32>,
     pub index: i64,
     pub offset: i64,
     pub bytes: i64,
@@ -122,6 +126,8 @@ impl From<Evidence> for EvidenceView {
             timing: seen.timing.into(),
             freshness: seen.freshness.into(),
             at_unix_ms: saturating(seen.at_unix_ms),
+            parts: (!seen.parts.is_empty())
+                .then(|| seen.parts.into_iter().map(EvidenceView::from).collect()),
         }
     }
 }
@@ -180,6 +186,7 @@ impl From<Content> for ContentView {
 impl From<BadTile> for BadTileView {
     fn from(tile: BadTile) -> Self {
         Self {
+            part: tile.part,
             index: saturating(tile.index),
             offset: saturating(tile.offset),
             bytes: saturating(tile.bytes),

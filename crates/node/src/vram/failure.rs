@@ -16,6 +16,8 @@ pub struct VramFailure {
     pub requested_bytes: Option<i64>,
     pub available_bytes: Option<i64>,
     pub policy: Option<&'static str>,
+    /// Of a split model: which part, counted from 1.
+    pub part: Option<u32>,
     pub evidence: Option<EvidenceView>,
 }
 
@@ -37,6 +39,7 @@ impl From<VramError> for VramFailure {
             requested_bytes: error.requested_bytes.map(saturating),
             available_bytes: error.available_bytes.map(saturating),
             policy: error.policy,
+            part: error.part,
             evidence: error.evidence.map(|evidence| (*evidence).into()),
         }
     }

@@ -11,6 +11,8 @@ use crate::control::saturating;
 pub(crate) struct SealRecordView {
     pub version: u32,
     pub shard_id: String,
+    pub part: u32,
+    pub parts: u32,
     pub backend: &'static str,
     pub device_uuid: String,
     pub pci: Option<String>,
@@ -38,6 +40,8 @@ impl From<&SealRecord> for SealRecordView {
         Self {
             version: record.version,
             shard_id: hex(&record.shard_id),
+            part: record.part,
+            parts: record.parts,
             backend: record.backend.as_str(),
             device_uuid: record.device.to_string(),
             pci: record.pci.map(|pci| pci.to_string()),

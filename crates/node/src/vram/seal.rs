@@ -32,7 +32,8 @@ pub(crate) struct SealedView {
     pub proof: Option<Proof>,
     pub records: Option<RecordNotes>,
     pub evidence: Option<EvidenceView>,
-    pub record: Option<SealRecordView>,
+    /// One a file.
+    pub seals: Option<Vec<SealRecordView>>,
     /// From the first look at the file to the seal.
     pub seconds: Option<f64>,
 }
@@ -75,7 +76,7 @@ pub(super) fn run(root: &Root, ask: &Ask, spot: Spot, control: &Control) -> Seal
 
 fn made(vault: &Arc<Vault>, sealed: Sealed, verified: &Verified, seconds: f64) -> SealedView {
     SealedView {
-        record: Some((&sealed.record).into()),
+        seals: Some(vec![(&sealed.record).into()]),
         evidence: Some(sealed.evidence.into()),
         shard: Some(NativeShard::new(Arc::clone(vault), sealed.handle)),
         seconds: Some(seconds),
@@ -136,7 +137,7 @@ impl Consumer for Upload<'_> {
 
 impl SealedView {
     /// What is known of the file.
-    fn of(verified: &Verified) -> Self {
+    pub(super) fn of(verified: &Verified) -> Self {
         Self {
             gguf: Some(NativeGguf::new(verified.header())),
             facts: Some(verified.facts().into()),

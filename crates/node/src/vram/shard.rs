@@ -64,12 +64,15 @@ impl NativeShard {
         })
     }
 
-    /// The device address of the first byte, for kernels of this process; nothing where there is none.
+    /// The device addresses of the first byte of each file, for kernels of this process; null where there is none.
     #[napi(catch_unwind)]
-    pub fn pointer(&self) -> Result<Option<BigInt>> {
-        let pointer = self.vault.pointer(self.handle);
-        let pointer = pointer.map_err(|error| Error::from_reason(error.to_string()))?;
-        Ok(pointer.map(BigInt::from))
+    pub fn pointers(&self) -> Result<Vec<Option<BigInt>>> {
+        let pointers = self.vault.pointers(self.handle);
+        let pointers = pointers.map_err(|error| Error::from_reason(error.to_string()))?;
+        Ok(pointers
+            .into_iter()
+            .map(|pointer| pointer.map(BigInt::from))
+            .collect())
     }
 
     /// A scrub that is about to begin. `duty`: more than 0, at most 1.

@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::bindgen_prelude::{Env, Error, Object, Result};
-use verify::{Ask, Root};
+use verify::{Ask, Root, SetAsk};
 use vram::{SealKey, Vault, VramError};
 
 use super::foreign::{self, Range};
 use super::measure::run as run_measure;
 use super::place::{Place, Spot};
 use super::seal::run as run_seal;
+use super::seal_set::run as run_seal_set;
 use crate::control::NativeControl;
 use crate::model::NativeModel;
 use crate::thread;
@@ -38,6 +39,18 @@ pub(crate) fn seal<'env>(
     let (spot, control) = (Spot::try_from(place)?, control.inner.clone());
     thread::promise(env, "model-seal", move || {
         run_seal(&root, &ask, spot, &control)
+    })
+}
+
+pub(crate) fn seal_set<'env>(
+    env: &'env Env,
+    (root, ask): (Arc<Root>, SetAsk),
+    place: Place,
+    control: &NativeControl,
+) -> Result<Object<'env>> {
+    let (spot, control) = (Spot::try_from(place)?, control.inner.clone());
+    thread::promise(env, "model-seal", move || {
+        run_seal_set(&root, &ask, &spot, &control)
     })
 }
 

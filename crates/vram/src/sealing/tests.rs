@@ -22,6 +22,7 @@ fn evidence(verdict: Verdict, shown: Option<f64>) -> Evidence {
         },
         freshness: Freshness::default(),
         at_unix_ms: 0,
+        parts: Vec::new(),
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `driver=12040`, `name=TEXT`, `integrated=1`, `ecc=0`, `mig=1`, `addressing=1` | what the device says of itself |
 //! | `devices=0` | no device |
 //! | `flip=OFFSET` | a bit of the newest mapping flips before the next kernel runs; once |
+//! | `mapping=N` | faults are about mapping number N by age, from 1, and not about the newest |
 //! | `flip_copy=OFFSET` | the same bit flips as a copy passes it |
 //! | `host=1`, `managed=1` | addresses say that they are the host's, or managed |
 //! | `elsewhere=1` | allocations say that they were not made on the device |

@@ -48,18 +48,30 @@ struct Slow {
     of: Option<Range>,
 }
 
+/// The mapping that faults are about: the newest, or the one that `mapping` says by its age.
+pub(crate) fn meant(ranges: &[Range], faults: &Faults) -> Option<Range> {
+    let mapped = ranges.iter().filter(|range| range.kind == Kind::Mapped);
+    let mut mapped: Vec<Range> = mapped.copied().collect();
+    mapped.sort_by_key(|range| range.id);
+    match faults.number("mapping") {
+        Some(number) => mapped
+            .get(usize::try_from(number).ok()?.checked_sub(1)?)
+            .copied(),
+        None => mapped.last().copied(),
+    }
+}
+
 impl View {
     pub(crate) fn of(mut ranges: Vec<Range>, faults: &Faults) -> Self {
         ranges.sort_by_key(|range| range.start);
         let text = faults.text("slow_pages").unwrap_or_default();
-        let newest = ranges.iter().filter(|range| range.kind == Kind::Mapped);
         let slow = Slow {
             all: text == "all",
             pages: text
                 .split(',')
                 .filter_map(|page| page.parse().ok())
                 .collect(),
-            of: newest.max_by_key(|range| range.id).copied(),
+            of: meant(&ranges, faults),
         };
         let waiting_cycles = faults.number("waiting_cycles").unwrap_or(0);
         Self {

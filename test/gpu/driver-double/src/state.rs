@@ -1,7 +1,7 @@
 //! Everything that the device holds, and the calls' way to it.
 
 use crate::faults::Faults;
-use crate::memory::{Kind, Range, View};
+use crate::memory::{Kind, Range, View, meant};
 use crate::ptx::Kernel;
 use std::alloc::Layout;
 use std::collections::{BTreeMap, BTreeSet};
@@ -97,12 +97,10 @@ impl State {
         (address < range.start + range.bytes).then_some(*range)
     }
 
-    /// The mapping that was made last, which is the one that faults are about.
-    pub(crate) fn newest_mapping(&self) -> Option<Range> {
-        let ranges = self.ranges.values().map(|(range, _)| *range);
-        ranges
-            .filter(|range| range.kind == Kind::Mapped)
-            .max_by_key(|range| range.id)
+    /// The mapping that faults are about.
+    pub(crate) fn meant_mapping(&self, faults: &Faults) -> Option<Range> {
+        let ranges: Vec<Range> = self.ranges.values().map(|(range, _)| *range).collect();
+        meant(&ranges, faults)
     }
 
     pub(crate) fn pass_launch(&mut self, bytes: u64, faults: &Faults) {

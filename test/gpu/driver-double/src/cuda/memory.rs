@@ -383,6 +383,9 @@ fn flip_passing(state: &State, faults: &Faults, address: u64, bytes: u64) {
         return;
     };
     let place = range.start + offset;
+    if faults.number("mapping").is_some() && state.meant_mapping(faults) != Some(range) {
+        return;
+    }
     if range.kind == Kind::Mapped && (address..address + bytes).contains(&place) {
         flip(&range, offset);
     }

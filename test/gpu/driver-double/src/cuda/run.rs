@@ -121,7 +121,7 @@ fn gather(kernel: &Kernel, arguments: *mut *mut c_void) -> Vec<u8> {
 }
 
 fn flip_once(state: &mut State, faults: &Faults) {
-    if let (Some(offset), Some(range)) = (faults.number("flip"), state.newest_mapping())
+    if let (Some(offset), Some(range)) = (faults.number("flip"), state.meant_mapping(faults))
         && state.flipped.insert((range.id, offset))
     {
         flip(&range, offset);
