@@ -4,6 +4,7 @@ import type { SealOptions } from "../vram/options.ts";
 import type { Grammar } from "./args.ts";
 import { digest, parseCommand, UsageError, wholeNumber } from "./args.ts";
 import type { BytePath } from "./byte-path.ts";
+import { firstOf } from "./sets.ts";
 import { didYouMean } from "./suggest.ts";
 import { visible } from "./terminal.ts";
 
@@ -63,7 +64,8 @@ function askOf({ flags, options, names }: Given, command: string): VramAsk {
   if (name === undefined) throw new UsageError(`vram ${command} needs the name of a file.`);
   if (names.length > 1) throw new UsageError(`vram ${command} takes one file at a time; run it once for each.`);
   return {
-    name, root: options.get("root"), auditFolder: options.get("audit"), json: flags.has("json"),
+    // Whichever part of a split model is named, it is sealed by its first.
+    name: firstOf(name), root: options.get("root"), auditFolder: options.get("audit"), json: flags.has("json"),
     seal: {
       device: deviceOf(options.get("device")),
       backend: backendOf(options.get("backend")),

@@ -58,7 +58,7 @@ Exit codes
   model-loader vram seal llama.gguf --hold --sha256 9f86d081… --audit /var/lib/model-loader/audit
 
 The file is read once; the bytes that are judged are those that go to the device, where all of them are hashed before
-and after the device loses the right to write to them.
+and after the device loses the right to write to them. A split model is sealed whole, whichever of its parts is named.
 
 Options
   --hold                      stay until Ctrl-C

@@ -7,7 +7,7 @@ import type { VramDevice } from "../vram/device.ts";
 import { badTensorsOf } from "../vram/findings.ts";
 import type { Shard } from "../vram/shard.ts";
 import type { BytePath } from "./byte-path.ts";
-import { filesOf, firstOf } from "./sets.ts";
+import { filesOf } from "./sets.ts";
 import { visible } from "./terminal.ts";
 import { count, sizeText } from "./units.ts";
 import { nameText, pathObject, refusalObject, refusalText } from "./verdict-report.ts";
@@ -25,7 +25,7 @@ export function sealObject(name: BytePath, shard: Shard): object {
 function sealRecords(name: BytePath, { parts }: Shard): object {
   const [first, ...more] = parts;
   if (more.length === 0) return { record: first?.record };
-  const files = filesOf(firstOf(name));
+  const files = filesOf(name);
   return { parts: parts.map(({ sha256, blake3, sizeBytes, record }, index) => ({ ...pathObject(files[index] ?? name), sha256, blake3, sizeBytes, record })) };
 }
 

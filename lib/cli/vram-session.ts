@@ -10,7 +10,6 @@ import type { Interrupt } from "./interrupt.ts";
 import { placeOf, sizeBytes } from "./jobs.ts";
 import type { Output } from "./output.ts";
 import { Progress, watched } from "./progress.ts";
-import { firstOf } from "./sets.ts";
 import { visible } from "./terminal.ts";
 import type { VramAsk } from "./vram-ask.ts";
 import { vramFailureObject, vramFailureText } from "./vram-report.ts";
@@ -28,10 +27,7 @@ export async function withShard(ask: VramAsk, output: Output, interrupt: Interru
 }
 
 async function sealed(ask: VramAsk, audit: AuditLog | undefined, output: Output, interrupt: Interrupt, use: (shard: Shard) => Promise<number>): Promise<number> {
-  const place = placeOf(ask.name, ask.root);
-  const { root } = place;
-  // Whichever part of a split model is named, it is sealed by its first.
-  const path = firstOf(place.path);
+  const { root, path } = placeOf(ask.name, ask.root);
   await using loader = await ModelLoader.open({ root: toText(root), audit: audit ?? "disabled" });
   const job = { root, path, ownRoot: ask.root === undefined, shown: ask.name };
   const progress = watched(process.stderr) && !output.json ? new Progress(process.stderr, 1, sizeBytes(job)) : undefined;

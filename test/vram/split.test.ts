@@ -3,7 +3,10 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { lavapipe } from "../gpu/lavapipe.ts";
 import type { Lavapipe } from "../gpu/lavapipe.ts";
 import { INSTALL_MS_MAX } from "../support/debian.ts";
-import { builtDouble, DOUBLE_MS_MAX, onTheDouble, program } from "../support/driver-double.ts";
+import { cli, folder, line } from "../cli/support.ts";
+import { tinyModelSpec } from "../fixtures/models.mjs";
+import { splitSpecs, writeSet } from "../fixtures/split-models.mjs";
+import { builtDouble, DOUBLE_MS_MAX, installedDouble, onTheDouble, program } from "../support/driver-double.ts";
 
 let found: Lavapipe | string;
 
@@ -140,6 +143,19 @@ describe("a split model", () => {
     });
     expect(record).toMatchObject({ type: "SealVerificationFailed", sev: "CRITICAL", details: { part: 2, badTileList: "2:0", badTensors: text("blk.") } });
     expect(scrubbed).toMatchObject([{ code: "VRAM_VERIFICATION_FAILED", part: 2 }, "failed", 2]);
+  });
+
+  test("is sealed whole by the command line, whichever of its parts is named", async () => {
+    const [home, env] = [await folder(), await installedDouble()];
+    const parts = writeSet(home, "s", splitSpecs(tinyModelSpec({ blocks: 4 }), 3));
+    const programs = await cli(["vram", "seal", parts[1]?.file ?? "", "--json"], home, env);
+    expect([programs.code, line(programs.stdout)]).toMatchObject([0, {
+      path: parts[0]?.file, ok: true, sealed: true, evidence: { verdict: "resident", parts: [{}, {}, {}] },
+      parts: parts.map(({ file, sha256 }, index) => ({ path: file, sha256, record: { part: index + 1 } })),
+    }]);
+    expect(line(programs.stdout)).not.toHaveProperty("record");
+    const people = await cli(["vram", "verify", parts[2]?.file ?? "", "--level", "quick"], home, env);
+    expect(people).toMatchObject({ code: 0, stdout: text("RESIDENT by a quick check") });
   });
 
   test("on a driver that computes on the processor is unified, part by part", async (ctx) => {
