@@ -284,6 +284,7 @@ export const NATIVE_EXPORTS: readonly (keyof Native)[] = [
   "syncAtExit",
   "version",
   "vramDevices",
+  "vramDrmUse",
   "vramMeasure",
   "vramSeal",
   "vramSealSet",

@@ -15,7 +15,7 @@ export interface NativeDevice {
   readonly pci?: string;
   readonly totalBytes: number;
   readonly freeBytes?: number;
-  /** What this process holds of it, and what the driver has pushed out of it, where a driver tells that of a device that is not open. */
+  /** What this process holds of it, and what it asked for there and the driver has elsewhere; only where Linux DRM counts it. */
   readonly processBytes?: number;
   readonly evictedBytes?: number;
   readonly kind: DeviceKind;
@@ -265,9 +265,19 @@ export interface NativePlace {
   readonly policy: NativeVramPolicy;
 }
 
+/** Memory of this process that graphics drivers count, on all devices together, in bytes. */
+export interface NativeDrmUse {
+  /** The host's, where a device can reach it. */
+  readonly hostBytes?: number;
+  /** Asked for in devices' memory and not there. */
+  readonly evictedBytes?: number;
+}
+
 export interface NativeVram {
   /** Asks every driver anew; never fails: a missing driver is an answer. */
   vramDevices(): Promise<NativeDevices>;
+  /** What Linux DRM counts for this process; without such a driver everything is absent. */
+  vramDrmUse(): Promise<NativeDrmUse>;
   /** Reads the file once, and seals the very bytes that are judged. */
   vramSeal(root: NativeRoot, path: Uint8Array, ask: NativeAsk, place: NativePlace, control: NativeControl): Promise<NativeSealed>;
   /** The same for all parts of a split model, or none. `parts`: their promised digests, in order, empty where there is none. */

@@ -1,8 +1,9 @@
 /** A look at the counters of all devices and of this process: what an accounting check compares before and after. */
-import { readdir, readFile } from "node:fs/promises";
-import { drmClientsOf } from "./drm.ts";
+import { readFile } from "node:fs/promises";
+import { native } from "../native.ts";
 import { vramDevices } from "./device.ts";
 import type { VramDevice } from "./device.ts";
+import type { NativeDrmUse } from "./native.ts";
 
 export interface DeviceUse {
   readonly deviceUuid: string;
@@ -29,7 +30,7 @@ export interface MemorySnapshot {
 
 /** Milliseconds; disturbs nothing. */
 export async function memorySnapshot(): Promise<MemorySnapshot> {
-  const [{ devices }, status, drm] = await Promise.all([vramDevices(), text("/proc/self/status"), fdinfos()]);
+  const [{ devices }, status, drm] = await Promise.all([vramDevices(), text("/proc/self/status"), native.vramDrmUse()]);
   return { at: new Date(), devices: usesOf(devices), host: hostUseOf(status, drm) };
 }
 
@@ -43,26 +44,13 @@ export function usesOf(devices: readonly VramDevice[]): DeviceUse[] {
   return [...uses.values()];
 }
 
-/** From the texts of /proc: the process's status, and the fdinfo of each of its descriptors. */
-export function hostUseOf(status: string, fdinfo: readonly string[]): HostUse {
+/** From /proc's text of the process's status, and what DRM counts for it. */
+export function hostUseOf(status: string, { hostBytes, evictedBytes }: NativeDrmUse): HostUse {
   const [, kilobytes] = /^RssAnon:\s+(\d+) kB$/mu.exec(status) ?? [];
-  const clients = drmClientsOf(fdinfo);
-  const sum = (of: (client: (typeof clients)[number]) => number): number | undefined =>
-    clients.length === 0 ? undefined : clients.reduce((all, client) => all + of(client), 0);
-  return {
-    gpuVisibleBytes: sum(({ hostBytes }) => hostBytes),
-    evictedBytes: sum(({ evictedBytes }) => evictedBytes),
-    anonymousBytes: kilobytes === undefined ? undefined : Number(kilobytes) * 1024,
-  };
+  return { gpuVisibleBytes: hostBytes, evictedBytes, anonymousBytes: kilobytes === undefined ? undefined : Number(kilobytes) * 1024 };
 }
 
-async function fdinfos(): Promise<string[]> {
-  const folder = "/proc/self/fdinfo";
-  const names = await readdir(folder).catch(() => []);
-  return Promise.all(names.map((name) => text(`${folder}/${name}`)));
-}
-
-/** A descriptor may be closed meanwhile, and other systems have no /proc: nothing is known then. */
+/** Other systems have no /proc: nothing is known then. */
 async function text(path: string): Promise<string> {
   return readFile(path, "utf8").catch(() => "");
 }

@@ -141,6 +141,12 @@ pub fn vram_devices(env: &Env) -> Result<Object<'_>> {
     thread::promise(env, "vram-devices", vram::devices)
 }
 
+/// What Linux DRM counts for this process, on a thread of its own.
+#[napi(catch_unwind)]
+pub fn vram_drm_use(env: &Env) -> Result<Object<'_>> {
+    thread::promise(env, "vram-drm", vram::drm_use)
+}
+
 /// Reads the file once, and seals the very bytes that are judged, on a thread of its own.
 #[napi(catch_unwind)]
 pub fn vram_seal<'env>(

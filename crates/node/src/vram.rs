@@ -7,6 +7,7 @@
 )]
 
 mod device;
+mod drm;
 mod evidence;
 mod failure;
 mod foreign;
@@ -20,6 +21,7 @@ mod shard;
 mod vault;
 
 pub(crate) use device::devices;
+pub(crate) use drm::drm_use;
 pub(crate) use foreign::{DigestCache, Range};
 pub(crate) use place::Place;
 pub(crate) use vault::{measure, seal, seal_set, verify_ranges};

@@ -181,13 +181,17 @@ impl fmt::Display for PciAddress {
     }
 }
 
-/// The device's memory, all processes together.
+/// The device's memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeviceMemory {
     /// What there is, in bytes.
     pub total_bytes: u64,
-    /// What is free now, in bytes, where the driver says.
+    /// What is free now, all processes together, in bytes, where the driver says.
     pub free_bytes: Option<u64>,
+    /// What this process holds of it, in bytes, where the system tells that of a device that is not open (DRM).
+    pub process_bytes: Option<u64>,
+    /// What this process asked for there and the driver has elsewhere, in bytes, where it says (amdgpu).
+    pub evicted_bytes: Option<u64>,
 }
 
 /// The fastest way by which bytes can reach the device from elsewhere: it bounds what a timed digest

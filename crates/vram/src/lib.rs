@@ -22,6 +22,7 @@ mod code;
 mod comparison;
 mod cuda;
 mod device;
+pub mod drm;
 mod error;
 mod evidence;
 mod foreign;

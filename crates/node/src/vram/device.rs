@@ -27,6 +27,9 @@ pub(crate) struct DeviceView {
     pub pci: Option<String>,
     pub total_bytes: i64,
     pub free_bytes: Option<i64>,
+    /// What this process holds of it, and what it asked for there and the driver has elsewhere.
+    pub process_bytes: Option<i64>,
+    pub evicted_bytes: Option<i64>,
     pub kind: &'static str,
     /// Why its memory may not be called VRAM.
     pub not_vram: Option<String>,
@@ -77,6 +80,8 @@ impl From<Device> for DeviceView {
             pci: device.pci.map(|pci| pci.to_string()),
             total_bytes: saturating(device.memory.total_bytes),
             free_bytes: device.memory.free_bytes.map(saturating),
+            process_bytes: device.memory.process_bytes.map(saturating),
+            evicted_bytes: device.memory.evicted_bytes.map(saturating),
             kind: device.kind.as_str(),
             ecc: device.ecc,
             driver: device.driver,

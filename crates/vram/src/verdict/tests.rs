@@ -87,6 +87,8 @@ fn device() -> Device {
         memory: DeviceMemory {
             total_bytes: 80 << 30,
             free_bytes: None,
+            process_bytes: None,
+            evicted_bytes: None,
         },
         kind: DeviceKind::Discrete,
         ecc: Some(true),

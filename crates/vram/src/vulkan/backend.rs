@@ -3,7 +3,9 @@
 use super::facts::{VulkanFacts, device_of, link_of};
 use super::gpu::VulkanGpu;
 use super::sys::{Instance, Physical};
-use crate::{Backend, BackendKind, Code, Device, DeviceUuid, Gpu, Link, PciAddress, VramError};
+use crate::{
+    Backend, BackendKind, Code, Device, DeviceUuid, Gpu, Link, PciAddress, VramError, drm,
+};
 use ash::vk;
 use std::sync::Arc;
 
@@ -34,10 +36,14 @@ impl Vulkan {
     /// Devices whose drivers know Vulkan 1.0 alone have no UUID, and so no name to use them by.
     fn found(&self) -> Result<Vec<Found>, VramError> {
         let mut found = Vec::new();
-        for (index, physical) in (0..).zip(self.instance.devices()?) {
+        let devices = self.instance.devices()?;
+        let clients = drm::of_this_process();
+        for (index, physical) in (0..).zip(devices) {
             let facts = physical.facts(&self.instance, index)?;
             if facts.api_version >= vk::API_VERSION_1_1 {
-                let device = device_of(&facts, facts.pci.and_then(system_link));
+                let counted = facts.pci.map(|pci| drm::on_device(&clients, pci));
+                let link = facts.pci.and_then(system_link);
+                let device = device_of(&facts, link, counted.unwrap_or_default());
                 found.push(Found {
                     physical,
                     facts,

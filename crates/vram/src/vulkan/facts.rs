@@ -2,7 +2,8 @@
 //! can be told by what they were seen to say.
 
 use super::choice::weights_heap;
-use crate::{BackendKind, Device, DeviceKind, DeviceMemory, DeviceUuid, Link, PciAddress};
+use crate::drm::DrmMemory;
+use crate::{BackendKind, Device, DeviceKind, DeviceMemory, DeviceUuid, Link, PciAddress, Usage};
 use ash::vk;
 use std::ffi::{CStr, CString};
 
@@ -45,15 +46,15 @@ impl Budget {
     }
 }
 
-/// `link` is the way to the device, where the system says.
-pub(crate) fn device_of(facts: &VulkanFacts, link: Option<Link>) -> Device {
+/// `link` is the way to the device, and `counted` what this process holds there, where the system says.
+pub(crate) fn device_of(facts: &VulkanFacts, link: Option<Link>, counted: DrmMemory) -> Device {
     Device {
         backend: BackendKind::Vulkan,
         index: facts.index,
         name: facts.name.clone(),
         uuid: DeviceUuid::from(facts.uuid),
         pci: facts.pci,
-        memory: memory(facts),
+        memory: memory(facts, counted),
         kind: kind(facts.kind),
         ecc: None,
         driver: facts
@@ -72,13 +73,30 @@ pub(crate) fn device_of(facts: &VulkanFacts, link: Option<Link>) -> Device {
 }
 
 /// That of the heap which weights go to; a device without one has none.
-fn memory(facts: &VulkanFacts) -> DeviceMemory {
+fn memory(facts: &VulkanFacts, counted: DrmMemory) -> DeviceMemory {
     let heap = weights_heap(&facts.types, &facts.heaps);
     let size = heap.and_then(|heap| facts.heaps.get(heap));
     let budget = heap.and_then(|heap| facts.budget.get(heap));
     DeviceMemory {
         total_bytes: size.map_or(0, |heap| heap.size),
         free_bytes: budget.map(|budget| budget.free_bytes()),
+        process_bytes: counted.resident_bytes,
+        evicted_bytes: counted.evicted_bytes,
+    }
+}
+
+/// The driver's counters now. What the system's kernel counts for this process goes before the driver's estimate of
+/// the same; what was pushed out only the kernel knows.
+pub(crate) fn usage_of(total_bytes: u64, budget: Option<Budget>, counted: DrmMemory) -> Usage {
+    Usage {
+        total_bytes,
+        free_bytes: budget.map(Budget::free_bytes),
+        process_bytes: counted
+            .resident_bytes
+            .or(budget.map(|budget| budget.used_bytes)),
+        evicted_bytes: counted.evicted_bytes,
+        ecc_uncorrected: None,
+        row_remap_pending: None,
     }
 }
 

@@ -2,11 +2,11 @@
 
 use super::backend::Found;
 use super::choice::{compute_family, weights_heap};
-use super::facts::{Budget, VulkanFacts};
+use super::facts::{Budget, VulkanFacts, usage_of};
 use super::memory::VulkanMemory;
 use super::shaders;
 use super::sys::{self, Instance, Physical, Pipelines, Wanted};
-use crate::{Code, Device, Gpu, KernelFacts, Memory, Usage, VramError, self_test};
+use crate::{Code, Device, Gpu, KernelFacts, Memory, Usage, VramError, drm, self_test};
 use std::ffi::CStr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -132,15 +132,10 @@ impl Gpu for VulkanGpu {
     }
 
     fn usage(&self) -> Result<Usage, VramError> {
-        let budget = self.opened.budget();
-        Ok(Usage {
-            total_bytes: self.opened.facts.memory.total_bytes,
-            free_bytes: budget.map(Budget::free_bytes),
-            process_bytes: budget.map(|budget| budget.used_bytes),
-            evicted_bytes: None,
-            ecc_uncorrected: None,
-            row_remap_pending: None,
-        })
+        let Device { pci, memory, .. } = &self.opened.facts;
+        let counted = pci.map(|pci| drm::on_device(&drm::of_this_process(), pci));
+        let (budget, counted) = (self.opened.budget(), counted.unwrap_or_default());
+        Ok(usage_of(memory.total_bytes, budget, counted))
     }
 
     fn allocate(&self, bytes: u64) -> Result<Box<dyn Memory>, VramError> {

@@ -7,7 +7,7 @@ use crate::NotVram;
 #[test]
 fn a_card_is_vram_and_its_free_memory_is_that_of_the_heap_weights_go_to() {
     let link = link_of("16.0 GT/s PCIe\n", "16\n");
-    let device = device_of(&nvidia(), link);
+    let device = device_of(&nvidia(), link, DrmMemory::default());
     assert_eq!(device.judge(), Ok(()));
     assert_eq!(device.memory.total_bytes, 24 << 30);
     assert_eq!(device.memory.free_bytes, Some(22 << 30));
@@ -22,7 +22,7 @@ fn a_card_is_vram_and_its_free_memory_is_that_of_the_heap_weights_go_to() {
 
 #[test]
 fn without_a_budget_nobody_says_what_is_free() {
-    let device = device_of(&amd_resizable(), None);
+    let device = device_of(&amd_resizable(), None, DrmMemory::default());
     assert_eq!(device.judge(), Ok(()));
     assert_eq!(device.memory.total_bytes, 16 << 30);
     assert_eq!(device.memory.free_bytes, None);
@@ -30,7 +30,7 @@ fn without_a_budget_nobody_says_what_is_free() {
 
 #[test]
 fn what_shares_the_hosts_memory_is_never_vram() {
-    let judged = |facts: &VulkanFacts| device_of(facts, None).judge();
+    let judged = |facts: &VulkanFacts| device_of(facts, None, DrmMemory::default()).judge();
     assert_eq!(judged(&intel_integrated()), Err(NotVram::Integrated));
     assert_eq!(judged(&lavapipe()), Err(NotVram::Software));
     for (kind, why) in [
@@ -45,7 +45,7 @@ fn what_shares_the_hosts_memory_is_never_vram() {
 
 #[test]
 fn a_driver_without_a_name_has_its_number() {
-    let device = device_of(&lavapipe(), None);
+    let device = device_of(&lavapipe(), None, DrmMemory::default());
     assert_eq!(device.driver, "version 0x1234");
 }
 
@@ -53,7 +53,7 @@ fn a_driver_without_a_name_has_its_number() {
 fn a_device_without_memory_of_its_own_has_none() {
     let mut facts = nvidia();
     facts.heaps.clear();
-    let memory = device_of(&facts, None).memory;
+    let memory = device_of(&facts, None, DrmMemory::default()).memory;
     assert_eq!((memory.total_bytes, memory.free_bytes), (0, None));
 }
 
@@ -72,4 +72,31 @@ fn a_link_is_what_it_can_become_or_unknown() {
     ] {
         assert_eq!(name(speed, width), None, "{speed:?} {width:?}");
     }
+}
+
+#[test]
+fn what_the_kernel_counts_goes_before_the_drivers_estimate() {
+    let budget = Some(Budget {
+        used_bytes: 5,
+        budget_bytes: 12,
+    });
+    let counted = DrmMemory {
+        resident_bytes: Some(3),
+        evicted_bytes: Some(2),
+        ..DrmMemory::default()
+    };
+    let numbers = |budget, counted| {
+        let usage = usage_of(20, budget, counted);
+        (usage.free_bytes, usage.process_bytes, usage.evicted_bytes)
+    };
+    assert_eq!(numbers(budget, counted), (Some(7), Some(3), Some(2)));
+    let nothing = DrmMemory::default();
+    assert_eq!(numbers(budget, nothing), (Some(7), Some(5), None));
+    assert_eq!(numbers(None, nothing), (None, None, None));
+    assert_eq!(numbers(None, counted), (None, Some(3), Some(2)));
+    let memory = device_of(&amd_resizable(), None, counted).memory;
+    assert_eq!(
+        (memory.process_bytes, memory.evicted_bytes),
+        (Some(3), Some(2))
+    );
 }
