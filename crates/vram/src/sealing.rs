@@ -274,7 +274,11 @@ impl Filling {
         }
         self.memory.upload(block.offset(), block.bytes())?;
         self.filled_bytes += block.bytes().len() as u64;
-        Ok(())
+        if self.filled_bytes < self.memory.bytes() {
+            return Ok(());
+        }
+        // Staging goes at once: the other files of a split model may have long to go.
+        self.memory.flush()
     }
 }
 

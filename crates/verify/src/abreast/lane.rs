@@ -32,12 +32,13 @@ pub(crate) struct Entry<S> {
 pub type PartConsumer = Box<dyn Consumer + Send>;
 
 impl<S> Entry<S> {
-    /// Blocks that the file may have in memory: those who copy it keep some.
+    /// Blocks that the file may have in memory: those who copy it keep some. What a consumer holds for itself is not
+    /// known here, so few files with one are open at once.
     pub(crate) fn blocks_max(&self) -> usize {
-        if self.sealing.is_some() || self.consumer.is_some() {
-            3
-        } else {
-            1
+        match (&self.consumer, &self.sealing) {
+            (Some(_), _) => 8,
+            (None, Some(_)) => 3,
+            (None, None) => 1,
         }
     }
 }

@@ -136,7 +136,11 @@ impl Memory for CudaMemory {
         let opened = self.opened.clone();
         let _entered = opened.enter()?;
         if self.staging.is_none() {
-            self.staging = Some(Staging::new(self.opened.clone(), self.worker.stream)?);
+            self.staging = Some(Staging::new(
+                self.opened.clone(),
+                self.worker.stream,
+                self.bytes,
+            )?);
         }
         match &mut self.staging {
             Some(staging) => staging.send(address, data),

@@ -5,8 +5,9 @@ use super::sys::{Event, HostMemory, Stream};
 use crate::VramError;
 use std::sync::Arc;
 
-/// Bytes of one buffer: long enough that the link is busy between two of them.
-const BUFFER_BYTES: usize = 4 << 20;
+/// Bytes of one buffer, at most: long enough that the link is busy between two of them. A small file has smaller ones,
+/// for a split model can have many of them.
+const BUFFER_BYTES_MAX: usize = 4 << 20;
 
 /// One is filled while the others are on their way.
 const BUFFERS: usize = 3;
@@ -16,6 +17,7 @@ pub(super) struct Staging {
     opened: Arc<Opened>,
     stream: Stream,
     buffers: Vec<Buffer>,
+    buffer_bytes: usize,
     next: usize,
 }
 
@@ -27,18 +29,21 @@ struct Buffer {
 }
 
 impl Staging {
-    /// To be called in the device's context, as everything here.
-    pub(super) fn new(opened: Arc<Opened>, stream: Stream) -> Result<Self, VramError> {
+    /// For so many bytes in all. To be called in the device's context, as everything here.
+    pub(super) fn new(opened: Arc<Opened>, stream: Stream, bytes: u64) -> Result<Self, VramError> {
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let buffer_bytes = bytes.clamp(1, BUFFER_BYTES_MAX);
         let mut staging = Self {
             opened,
             stream,
             buffers: Vec::with_capacity(BUFFERS),
+            buffer_bytes,
             next: 0,
         };
         for _ in 0..BUFFERS {
             let driver = staging.opened.driver;
             staging.buffers.push(Buffer {
-                memory: driver.host_memory(BUFFER_BYTES)?,
+                memory: driver.host_memory(buffer_bytes)?,
                 sent: driver.new_event()?,
                 on_its_way: false,
             });
@@ -48,7 +53,7 @@ impl Staging {
 
     pub(super) fn send(&mut self, address: u64, data: &[u8]) -> Result<(), VramError> {
         let mut address = address;
-        for piece in data.chunks(BUFFER_BYTES) {
+        for piece in data.chunks(self.buffer_bytes) {
             self.send_piece(address, piece)?;
             address += piece.len() as u64;
         }

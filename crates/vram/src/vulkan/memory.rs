@@ -158,7 +158,7 @@ impl Memory for VulkanMemory {
         let segments = self.segments.as_ref().ok_or_else(given_back)?;
         inside(segments, offset, data.len() as u64)?;
         if self.staging.is_none() {
-            self.staging = Some(Staging::new(&self.opened)?);
+            self.staging = Some(Staging::new(&self.opened, self.bytes)?);
         }
         match &mut self.staging {
             Some(staging) => staging.send(segments, offset, data),

@@ -6,8 +6,9 @@ use super::memory::Segments;
 use super::sys::{Buffer, Commands, Place};
 use crate::VramError;
 
-/// Bytes of one buffer: long enough that the link is busy between two of them.
-const BUFFER_BYTES: u64 = 4 << 20;
+/// Bytes of one buffer, at most: long enough that the link is busy between two of them. A small file has smaller ones,
+/// for a split model can have many of them.
+const BUFFER_BYTES_MAX: u64 = 4 << 20;
 
 /// One is filled while the others are on their way.
 const BUFFERS: usize = 3;
@@ -15,6 +16,7 @@ const BUFFERS: usize = 3;
 /// The buffers, which go round.
 pub(super) struct Staging {
     lanes: Vec<Lane>,
+    buffer_bytes: u64,
     next: usize,
 }
 
@@ -25,17 +27,20 @@ struct Lane {
 }
 
 impl Staging {
-    pub(super) fn new(opened: &Opened) -> Result<Self, VramError> {
+    /// For so many bytes in all.
+    pub(super) fn new(opened: &Opened, bytes: u64) -> Result<Self, VramError> {
+        let buffer_bytes = bytes.clamp(1, BUFFER_BYTES_MAX);
         let lane = || {
             let device = || opened.device.clone();
             Ok(Lane {
                 commands: Commands::new(device())?,
-                buffer: Buffer::new(device(), BUFFER_BYTES, Place::ToDevice)?,
+                buffer: Buffer::new(device(), buffer_bytes, Place::ToDevice)?,
             })
         };
         let lanes: Result<_, VramError> = (0..BUFFERS).map(|_| lane()).collect();
         Ok(Self {
             lanes: lanes?,
+            buffer_bytes,
             next: 0,
         })
     }
@@ -48,7 +53,7 @@ impl Staging {
         mut data: &[u8],
     ) -> Result<(), VramError> {
         while let Some((segment, at)) = segments.find(offset).filter(|_| !data.is_empty()) {
-            let room = BUFFER_BYTES.min(segment.bytes().saturating_sub(at));
+            let room = self.buffer_bytes.min(segment.bytes().saturating_sub(at));
             let room = usize::try_from(room).unwrap_or(usize::MAX);
             let (piece, rest) = data.split_at(room.min(data.len()));
             if piece.is_empty() {
