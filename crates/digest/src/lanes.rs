@@ -25,3 +25,8 @@ type Block = [u8; BLOCK_BYTES];
 
 /// The eight words between two blocks.
 type State = [u32; 8];
+
+/// A single stream's blocks.
+fn one(state: &mut State, blocks: &[Block]) {
+    sha2::block_api::compress256(state, blocks);
+}

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::Sha256Digest;
+use crate::{Lanes, Sha256Digest, Sha256Stream};
 
 /// Bytes of one hash.
 pub const HASH_BYTES: usize = 32;
@@ -13,9 +13,12 @@ pub const HASH_DIGITS: usize = 2 * HASH_BYTES;
 
 const LEAF: u8 = 0;
 const NODE: u8 = 1;
-const DIGITS: &[u8; 16] = b"0123456789abcdef";
-/// What follows the predecessor's hash in a line: the quote, the brace and the newline.
+/// What follows the predecessor's hash in a record: the quote and the brace.
+const RECORD_END: &[u8] = b"\"}";
+/// The same in a line.
 const LINE_END: &[u8] = b"\"}\n";
+/// Lines that are hashed at a time: a whole number of seats of every kernel.
+const ABREAST: usize = 64;
 
 /// The hash of one record; its prefix keeps a record from ever passing for a node.
 pub fn leaf_hash(record: &[u8]) -> Sha256Digest {
@@ -39,37 +42,73 @@ pub fn fold(hashes: &[u8]) -> Result<Sha256Digest, MerkleError> {
 /// Chains lines: each of them ends with room for 64 digits, a quote, a brace and a newline, and gets the leaf hash of the
 /// line before it (of the first: `previous`) written there. Returns the leaf hash of each line, 64 digits each; the newline
 /// is no part of what is hashed.
+///
+/// Only a line's last block or two depend on the line before it: all the others are hashed abreast.
 pub fn link_lines(lines: &mut [u8], previous: &str) -> Result<String, MerkleError> {
     let mut head = digits_of(previous)?;
     let mut leaves = Vec::new();
     let mut rest = lines;
     while !rest.is_empty() {
-        let (line, later) = first_line(rest)?;
+        let (some, later) = first_lines(rest)?;
         rest = later;
-        let record = linked(line, head)?;
-        head = hex(leaf_hash(record).as_bytes());
-        leaves.extend_from_slice(&head);
+        let begun = begun(&some);
+        for (line, mut hash) in some.into_iter().zip(begun) {
+            *line.room = head;
+            hash.update(line.room);
+            hash.update(RECORD_END);
+            head = hex(hash.finalize().as_bytes());
+            leaves.extend_from_slice(&head);
+        }
     }
     String::from_utf8(leaves).map_err(|_| MerkleError::NoHash)
 }
 
-/// The first line with its newline, and what follows.
-fn first_line(bytes: &mut [u8]) -> Result<(&mut [u8], &mut [u8]), MerkleError> {
-    let end = memchr::memchr(b'\n', bytes);
-    end.and_then(|end| bytes.split_at_mut_checked(end + 1))
-        .ok_or(MerkleError::NoRoom)
+/// A line to be linked.
+struct Line<'a> {
+    /// What comes before the room for its predecessor's hash.
+    start: &'a [u8],
+    room: &'a mut [u8; HASH_DIGITS],
 }
 
-/// The line as a record, with its predecessor's hash in place.
-fn linked(line: &mut [u8], head: [u8; HASH_DIGITS]) -> Result<&[u8], MerkleError> {
-    let (text, end) = line
-        .len()
-        .checked_sub(LINE_END.len())
-        .and_then(|at| line.split_at_mut_checked(at))
-        .ok_or(MerkleError::NoRoom)?;
-    let room = text.last_chunk_mut().filter(|_| *end == *LINE_END);
-    *room.ok_or(MerkleError::NoRoom)? = head;
-    Ok(line.strip_suffix(b"\n").unwrap_or(line))
+/// As many lines as are hashed at a time, and what follows them.
+fn first_lines(bytes: &mut [u8]) -> Result<(Vec<Line<'_>>, &mut [u8]), MerkleError> {
+    let mut lines = Vec::with_capacity(ABREAST);
+    let mut rest = bytes;
+    while !rest.is_empty() && lines.len() < ABREAST {
+        let end = memchr::memchr(b'\n', rest).ok_or(MerkleError::NoRoom)?;
+        let (line, later) = rest.split_at_mut(end + 1);
+        lines.push(Line::of(line)?);
+        rest = later;
+    }
+    Ok((lines, rest))
+}
+
+impl<'a> Line<'a> {
+    fn of(line: &'a mut [u8]) -> Result<Self, MerkleError> {
+        let (text, end) = line
+            .len()
+            .checked_sub(LINE_END.len())
+            .and_then(|at| line.split_at_mut_checked(at))
+            .ok_or(MerkleError::NoRoom)?;
+        let (start, room) = text.split_last_chunk_mut().ok_or(MerkleError::NoRoom)?;
+        if *end == *LINE_END {
+            Ok(Self { start, room })
+        } else {
+            Err(MerkleError::NoRoom)
+        }
+    }
+}
+
+/// The leaf hashes as far as they do not depend on the lines before.
+fn begun(lines: &[Line<'_>]) -> Vec<Sha256Stream> {
+    let mut hashes = vec![Sha256Stream::new(); lines.len()];
+    for hash in &mut hashes {
+        hash.update(&[LEAF]);
+    }
+    let starts: Vec<&[u8]> = lines.iter().map(|line| line.start).collect();
+    let mut each: Vec<&mut Sha256Stream> = hashes.iter_mut().collect();
+    Lanes::detect().update(&mut each, &starts);
+    hashes
 }
 
 fn digits_of(previous: &str) -> Result<[u8; HASH_DIGITS], MerkleError> {
@@ -79,12 +118,15 @@ fn digits_of(previous: &str) -> Result<[u8; HASH_DIGITS], MerkleError> {
 
 fn hex(hash: &[u8; HASH_BYTES]) -> [u8; HASH_DIGITS] {
     let mut digits = [0; HASH_DIGITS];
-    for (pair, &byte) in digits.chunks_exact_mut(2).zip(hash) {
-        for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
-            *digit = DIGITS.get(usize::from(value)).copied().unwrap_or_default();
-        }
+    for (pair, &byte) in digits.as_chunks_mut::<2>().0.iter_mut().zip(hash) {
+        *pair = [digit(byte >> 4), digit(byte & 15)];
     }
     digits
+}
+
+/// Without a table, so that all digits are made at once.
+fn digit(value: u8) -> u8 {
+    value + if value < 10 { b'0' } else { b'a' - 10 }
 }
 
 fn parents(row: &[u8]) -> Vec<u8> {

@@ -41,7 +41,7 @@ fn root(hashes: &[[u8; 32]]) -> Sha256Digest {
 
 proptest! {
     #[test]
-    fn lines_are_chained_as_one_after_the_other_would_be(fills in prop::collection::vec("[ -~]{0,300}", 0..20), start in "[0-9a-f]{64}") {
+    fn lines_are_chained_as_one_after_the_other_would_be(fills in prop::collection::vec("[ -~]{0,300}", 0..140), start in "[0-9a-f]{64}") {
         let (text, leaves) = chained(&fills, &start);
         let mut lines = unlinked(&fills);
         prop_assert_eq!(link_lines(&mut lines, &start).unwrap(), leaves.concat());

@@ -1,7 +1,7 @@
 //! Which instructions run, and how messages are dealt out to them.
 
 use super::stream::Sha256Stream;
-use super::{Block, State};
+use super::{Block, State, one};
 use crate::{Sha256, Sha256Digest};
 use std::fmt;
 use std::sync::OnceLock;
@@ -85,18 +85,26 @@ impl Lanes {
     /// Gives each stream its next bytes. Streams may be as many, and their bytes as long, as they like;
     /// bytes of equal length are the fastest. Streams without bytes wait.
     pub fn update(self, streams: &mut [&mut Sha256Stream], bytes: &[&[u8]]) {
-        let mut work: Vec<Work<'_>> = Vec::with_capacity(streams.len());
-        for (stream, bytes) in streams.iter_mut().zip(bytes) {
-            let (first, blocks) = stream.blocks(bytes);
-            if let Some(block) = first {
-                one(&mut stream.state, &[block]);
-            }
-            work.push(Work {
-                state: &mut stream.state,
-                blocks,
-            });
-        }
-        self.run(work);
+        let taken: Vec<_> = streams
+            .iter_mut()
+            .zip(bytes)
+            .map(|(stream, bytes)| stream.blocks(bytes))
+            .collect();
+        // First the blocks that earlier bytes began.
+        self.advance(streams, taken.iter().map(|(first, _)| first.as_slice()));
+        self.advance(streams, taken.iter().map(|&(_, blocks)| blocks));
+    }
+
+    fn advance<'a>(
+        self,
+        streams: &mut [&mut Sha256Stream],
+        blocks: impl Iterator<Item = &'a [Block]>,
+    ) {
+        let work = streams.iter_mut().zip(blocks).map(|(stream, blocks)| Work {
+            state: &mut stream.state,
+            blocks,
+        });
+        self.run(work.collect());
     }
 
     /// The digests of whole messages.
@@ -192,10 +200,6 @@ impl<'a> Work<'a> {
         let blocks = self.take(count);
         one(self.state, blocks);
     }
-}
-
-fn one(state: &mut State, blocks: &[Block]) {
-    sha2::block_api::compress256(state, blocks);
 }
 
 impl Kernels {

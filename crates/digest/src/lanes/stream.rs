@@ -1,7 +1,7 @@
 //! One message among several: its state between blocks and the bytes that do not fill one yet.
 
 use super::constants::INITIAL;
-use super::{BLOCK_BYTES, Block, Lanes, State};
+use super::{BLOCK_BYTES, Block, State, one};
 use crate::Sha256Digest;
 
 /// A SHA-256 computation that advances together with others: see [`Lanes::update`].
@@ -30,21 +30,35 @@ impl Sha256Stream {
         Self::default()
     }
 
+    /// Takes bytes, on its own.
+    pub fn update(&mut self, bytes: &[u8]) {
+        let (first, blocks) = self.blocks(bytes);
+        for some in [first.as_slice(), blocks] {
+            one(&mut self.state, some);
+        }
+    }
+
     /// The digest of all bytes taken.
     pub fn finalize(mut self) -> Sha256Digest {
         let bits = self.bytes.wrapping_mul(8).to_be_bytes();
-        let zeros = (2 * BLOCK_BYTES - 9 - self.filled) % BLOCK_BYTES;
-        let ending = [0x80]
-            .into_iter()
-            .chain(std::iter::repeat_n(0, zeros))
-            .chain(bits);
-        let ending: Vec<u8> = ending.collect();
-        Lanes::one_by_one().update(&mut [&mut self], &[&ending]);
+        self.update(&[0x80]);
+        if self.filled > BLOCK_BYTES - bits.len() {
+            self.fill_up(0);
+        }
+        self.fill_up(bits.len());
+        self.update(&bits);
         let mut digest = [0; 32];
         for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(self.state) {
             *bytes = word.to_be_bytes();
         }
         digest.into()
+    }
+
+    /// Zeros up to so many bytes before the end of the block.
+    fn fill_up(&mut self, before: usize) {
+        const ZEROS: Block = [0; BLOCK_BYTES];
+        let from = self.filled + before;
+        self.update(ZEROS.get(from..).unwrap_or_default());
     }
 
     /// Takes what makes the partial block whole, and gives the whole blocks behind it.
@@ -64,8 +78,8 @@ impl Sha256Stream {
     fn fill<'a>(&mut self, bytes: &'a [u8]) -> (Option<Block>, &'a [u8]) {
         let room = self.partial.get_mut(self.filled..).unwrap_or_default();
         let (head, rest) = bytes.split_at(bytes.len().min(room.len()));
-        for (to, from) in room.iter_mut().zip(head) {
-            *to = *from;
+        if let Some(room) = room.get_mut(..head.len()) {
+            room.copy_from_slice(head);
         }
         self.filled += head.len();
         if self.filled < BLOCK_BYTES {
