@@ -256,6 +256,8 @@ export interface NativeMeasured {
   readonly deviceHashBytesPerSecond?: number;
   readonly copyBytesPerSecond?: number;
   readonly loadSeconds?: number;
+  /** Each kernel that could have been used, alone. */
+  readonly kernels: { readonly name: string; readonly bytesPerSecond: number }[];
 }
 
 /** Where, and under which rules. */

@@ -38,6 +38,16 @@ pub trait Gpu: Send + Sync {
         None
     }
 
+    /// The kernels that hash tiles, of which the faster one is used; nothing where there is one alone.
+    fn tile_kernels(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// From now on tiles are hashed by this one of [`Gpu::tile_kernels`]; with nothing, by the faster one.
+    fn use_tile_kernel(&self, kernel: Option<&str>) {
+        let _ = kernel;
+    }
+
     /// The driver's counters, now.
     fn usage(&self) -> Result<Usage, VramError>;
 

@@ -68,7 +68,7 @@ pub use evidence::{
 };
 pub use foreign::{ForeignEvidence, ForeignRange, RangeEvidence};
 pub use handle::Handle;
-pub use measuring::Measured;
+pub use measuring::{KernelMeasured, Measured};
 pub use policy::Policy;
 pub use record::{SEAL_RECORD_VERSION, SealKey, SealRecord, SealedRange};
 pub use scrub::{Scrub, ScrubStep};

@@ -23,6 +23,17 @@ pub struct Measured {
     pub copy_bytes_per_second: Option<f64>,
     /// Seconds that the driver took to compile and load the kernels.
     pub load_seconds: Option<f64>,
+    /// Each kernel that could have been used, alone.
+    pub kernels: Vec<KernelMeasured>,
+}
+
+/// What one of several kernels was measured to do.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KernelMeasured {
+    /// Its name.
+    pub name: &'static str,
+    /// Bytes hashed a second, by the device's own events where it has them, else by the host's clock.
+    pub bytes_per_second: f64,
 }
 
 /// Measures on memory that is made for it and freed after it.
@@ -40,23 +51,61 @@ fn on(
     bytes: u64,
     watch: Watch<'_>,
 ) -> Result<Measured, VramError> {
-    let (mut wall, mut device, mut copy) = (f64::MAX, Some(f64::MAX), None);
+    let kernels = kernels(memory, gpu, bytes, watch)?;
+    let mut copy: Option<f64> = None;
     for _ in 0..TRIES {
         let seconds = memory.copy_half()?;
         copy = seconds.map(|seconds| seconds.min(copy.unwrap_or(f64::MAX)));
+    }
+    let (wall, device) = fastest(memory, gpu, bytes, watch)?;
+    Ok(Measured {
+        bytes,
+        hash_bytes_per_second: rate(bytes, wall),
+        device_hash_bytes_per_second: device.map(|seconds| rate(bytes, seconds)),
+        // Half of the bytes are read, and as many written.
+        copy_bytes_per_second: copy.map(|seconds| rate(bytes, seconds)),
+        load_seconds: gpu.load_seconds(),
+        kernels,
+    })
+}
+
+/// Each kernel alone. Whatever happens, the faster one is used again afterwards.
+fn kernels(
+    memory: &mut dyn Memory,
+    gpu: &dyn Gpu,
+    bytes: u64,
+    watch: Watch<'_>,
+) -> Result<Vec<KernelMeasured>, VramError> {
+    let mut one = |&name| {
+        gpu.use_tile_kernel(Some(name));
+        let (wall, device) = fastest(memory, gpu, bytes, watch)?;
+        Ok(KernelMeasured {
+            name,
+            bytes_per_second: rate(bytes, device.unwrap_or(wall)),
+        })
+    };
+    let measured = gpu.tile_kernels().iter().map(&mut one).collect();
+    gpu.use_tile_kernel(None);
+    measured
+}
+
+fn rate(bytes: u64, seconds: f64) -> f64 {
+    as_f64(bytes) / seconds.max(f64::MIN_POSITIVE)
+}
+
+fn fastest(
+    memory: &mut dyn Memory,
+    gpu: &dyn Gpu,
+    bytes: u64,
+    watch: Watch<'_>,
+) -> Result<(f64, Option<f64>), VramError> {
+    let (mut wall, mut device) = (f64::MAX, Some(f64::MAX));
+    for _ in 0..TRIES {
         let (wall_seconds, device_seconds) = hash(memory, gpu, bytes, watch)?;
         wall = wall.min(wall_seconds);
         device = device.zip(device_seconds).map(|(a, b)| a.min(b));
     }
-    let rate = |seconds: f64| as_f64(bytes) / seconds.max(f64::MIN_POSITIVE);
-    Ok(Measured {
-        bytes,
-        hash_bytes_per_second: rate(wall),
-        device_hash_bytes_per_second: device.map(rate),
-        // Half of the bytes are read, and as many written.
-        copy_bytes_per_second: copy.map(rate),
-        load_seconds: gpu.load_seconds(),
-    })
+    Ok((wall, device))
 }
 
 fn hash(

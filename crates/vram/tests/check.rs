@@ -280,6 +280,8 @@ fn a_full_device_can_still_be_checked_and_measured_only_with_room() {
             assert!((0.5e12..1.5e12).contains(&measured.hash_bytes_per_second));
             assert!((0.5e12..1.5e12).contains(&measured.copy_bytes_per_second.unwrap()));
             assert!(measured.load_seconds.unwrap() > 0.0);
+            let kernels = measured.kernels.iter().map(|kernel| kernel.name);
+            assert!(kernels.eq(["tiles", "tiles_by_multiplying"]));
             double.fails("oom=1");
             assert_eq!(look(vault, handle, &Level::Full).verdict, Verdict::Resident);
             let book = vault.book(handle, 1, &control).unwrap();

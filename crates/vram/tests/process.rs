@@ -10,9 +10,9 @@
 mod common;
 
 use common::model::Model;
-use common::raw::Raw;
 use common::{on_the_double, vault};
 use digest::Tiling;
+use raw_driver::{Place, Raw};
 use std::os::unix::fs::FileExt;
 use verify::Control;
 use vram::{Backend, Code, Cuda, ForeignRange, Policy, TensorDigests, Verdict};
@@ -30,7 +30,7 @@ fn engine_copy(raw: &Raw, model: &Model) -> Vec<ForeignRange> {
         bytes.extend_from_slice(model.tensor(name));
         bytes.resize(bytes.len().next_multiple_of(128), 0xEE);
     }
-    let start = raw.device_memory(&bytes);
+    let start = raw.filled(Place::Device, &bytes).unwrap();
     for range in &mut ranges {
         range.pointer += start;
     }
@@ -51,7 +51,7 @@ fn an_engines_weights_are_compared_with_the_file_where_they_lie() {
                 let expected = blake3::hash(model.tensor(name));
                 assert_eq!(digest.blake3.as_bytes(), expected.as_bytes(), "{name}");
             }
-            let raw = Raw::new();
+            let raw = Raw::open(0).unwrap();
             let ranges = engine_copy(&raw, &model);
             let check = |ranges: &[ForeignRange]| {
                 let policy = Policy::default();
@@ -83,7 +83,8 @@ fn an_engines_weights_are_compared_with_the_file_where_they_lie() {
             );
 
             // One wrong byte in the engine's copy.
-            raw.write(ranges[3].pointer + 999_999, &[0xAB]);
+            let changed = raw.copy_in(ranges[3].pointer + 999_999, &[0xAB]);
+            changed.ok().unwrap();
             let seen = check(&ranges).unwrap();
             assert_eq!(seen.verdict, Verdict::NotResident);
             let verdicts: Vec<Verdict> = seen.ranges.iter().map(|range| range.verdict).collect();
@@ -105,7 +106,10 @@ fn weights_that_an_engine_left_in_the_hosts_memory_are_found() {
             let digests = TensorDigests::read(&verified, |_| true, &control).unwrap();
             let name = "output.weight";
             let range = ForeignRange {
-                pointer: Raw::new().host_memory(model.tensor(name)),
+                pointer: Raw::open(0)
+                    .unwrap()
+                    .filled(Place::Host, model.tensor(name))
+                    .unwrap(),
                 bytes: 1_000_003,
                 tensor: name.to_owned(),
             };
@@ -137,7 +141,7 @@ fn ranges_that_cannot_be_are_refused_before_anything_is_read() {
             let only = |name: &str| name == "output.weight";
             let digests = TensorDigests::read(&verified, only, &control).unwrap();
             assert_eq!(digests.iter().count(), 1);
-            let good = engine_copy(&Raw::new(), &model).pop().unwrap();
+            let good = engine_copy(&Raw::open(0).unwrap(), &model).pop().unwrap();
             let refused = |range: ForeignRange| {
                 let policy = Policy::default();
                 let seen = vault.verify_ranges(device, &digests, &[range], &policy, &control);
@@ -222,7 +226,7 @@ fn any_length_at_any_address_has_its_digest() {
         let bytes: Vec<u8> = (0..600_000_usize)
             .map(|at| (at.wrapping_mul(0x9E37_79B1) >> 16).to_le_bytes()[0])
             .collect();
-        let start = Raw::new().device_memory(&bytes);
+        let start = Raw::open(0).unwrap().filled(Place::Device, &bytes).unwrap();
         let key = [0x5A; 32];
         for offset in [0, 1, 4, 15, 16, 130] {
             for length in [1, 63, 64, 65, 1023, 1024, 1025, 3073, 262_143, 262_145] {
@@ -246,12 +250,23 @@ fn any_length_at_any_address_has_its_digest() {
 }
 
 #[test]
-fn nothing_that_ships_depends_on_the_double() {
+fn nothing_that_ships_depends_on_the_double_or_the_probe() {
     let lock = include_str!("../../../Cargo.lock");
-    let packages = lock
-        .split("[[package]]")
-        .filter(|text| text.contains("\"driver-double\""));
-    let names: Vec<&str> = packages.filter_map(|text| text.lines().nth(1)).collect();
-    // Itself, and in nobody's dependencies.
-    assert_eq!(names, ["name = \"driver-double\""]);
+    for crate_name in ["driver-double", "gpu-probe", "vulkan-faults"] {
+        let quoted = format!("\"{crate_name}\"");
+        let packages = lock.split("[[package]]");
+        let packages = packages.filter(|text| text.contains(&quoted));
+        let names: Vec<&str> = packages.filter_map(|text| text.lines().nth(1)).collect();
+        // Itself, and in nobody's dependencies.
+        assert_eq!(names, [format!("name = {quoted}")]);
+    }
+    let shipped = [
+        include_str!("../../node/Cargo.toml"),
+        include_str!("../../verify/Cargo.toml"),
+        include_str!("../Cargo.toml"),
+    ];
+    for manifest in shipped {
+        let dependencies = manifest.split("[dev-dependencies]").next().unwrap();
+        assert!(!dependencies.contains("raw-driver"), "{manifest}");
+    }
 }

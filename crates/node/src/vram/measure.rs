@@ -2,7 +2,7 @@
 
 use napi_derive::napi;
 use verify::Control;
-use vram::Measured;
+use vram::{KernelMeasured, Measured};
 
 use super::failure::VramFailure;
 use super::place::Spot;
@@ -21,6 +21,15 @@ pub(crate) struct MeasuredView {
     pub copy_bytes_per_second: Option<f64>,
     /// Seconds that the driver took to compile and load the kernels.
     pub load_seconds: Option<f64>,
+    /// Each kernel that could have been used, alone.
+    pub kernels: Vec<KernelMeasuredView>,
+}
+
+/// Bytes a second of one kernel.
+#[napi(object, object_from_js = false)]
+pub(crate) struct KernelMeasuredView {
+    pub name: &'static str,
+    pub bytes_per_second: f64,
 }
 
 impl Held for MeasuredView {}
@@ -46,6 +55,16 @@ impl From<Measured> for MeasuredView {
             device_hash_bytes_per_second: measured.device_hash_bytes_per_second,
             copy_bytes_per_second: measured.copy_bytes_per_second,
             load_seconds: measured.load_seconds,
+            kernels: measured.kernels.into_iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<KernelMeasured> for KernelMeasuredView {
+    fn from(measured: KernelMeasured) -> Self {
+        Self {
+            name: measured.name,
+            bytes_per_second: measured.bytes_per_second,
         }
     }
 }

@@ -15,13 +15,28 @@ pub(super) enum Adding {
     ByMultiplying,
 }
 
+impl Adding {
+    /// The kernels by their names in the module.
+    pub(super) const NAMES: [&str; 2] = ["tiles", "tiles_by_multiplying"];
+
+    /// The one of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        let [plain, by_multiplying] = Self::NAMES;
+        match name {
+            _ if name == plain => Some(Self::Plain),
+            _ if name == by_multiplying => Some(Self::ByMultiplying),
+            _ => None,
+        }
+    }
+}
+
 /// The choice, which gets better with every large job.
 #[derive(Debug, Default)]
 pub(super) struct Choice(Mutex<Known>);
 
 #[derive(Debug, Default)]
 struct Known {
-    /// While the kernels are tested: this one, whatever is known.
+    /// While the kernels are tested or compared: this one, whatever is known.
     only: Option<Adding>,
     /// Tiles a second at best.
     plain: Option<f64>,

@@ -114,6 +114,14 @@ impl Gpu for CudaGpu {
         Some(self.opened.load_seconds)
     }
 
+    fn tile_kernels(&self) -> &'static [&'static str] {
+        &Adding::NAMES
+    }
+
+    fn use_tile_kernel(&self, kernel: Option<&str>) {
+        self.opened.choice.only(kernel.and_then(Adding::named));
+    }
+
     fn usage(&self) -> Result<Usage, VramError> {
         let _entered = self.opened.enter()?;
         let (free, total) = self.opened.driver.memory_info()?;

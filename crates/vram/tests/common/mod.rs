@@ -20,7 +20,6 @@ use std::time::Duration;
 use vram::{Clock, Cuda, DeviceUuid, Policy, SealKey, Sealed, Vault, VramError};
 
 pub mod model;
-pub mod raw;
 
 /// Where the double reads what is to fail. Set in the child alone.
 const CONTROL: &str = "DRIVER_DOUBLE";
@@ -42,16 +41,6 @@ pub fn on_the_double_without(name: &str, missing: &[&str], body: fn(&Double)) {
     let mut child = alone(name);
     child.env("LD_LIBRARY_PATH", &folder).env(CONTROL, &control);
     run(name, &mut child);
-}
-
-/// Runs `body` on the machine's own driver, in a process of its own: it may kill the device's context.
-pub fn on_the_gpu(name: &str, body: fn()) {
-    const CHILD: &str = "VRAM_TEST_ON_THE_GPU";
-    if std::env::var_os(CHILD).is_some() {
-        return body();
-    }
-    let mut child = alone(name);
-    println!("{}", run(name, child.arg("--ignored").env(CHILD, "1")));
 }
 
 /// This test and no other, in a process of its own.

@@ -5,6 +5,7 @@ mod memory;
 mod run;
 
 pub(crate) use device::{put_text, total};
+pub(crate) use memory::{cuMemAlloc_v2, cuMemcpyHtoD_v2};
 
 use crate::faults::Faults;
 use crate::state::{OUT_OF_MEMORY, State, device};

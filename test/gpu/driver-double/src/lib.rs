@@ -1,4 +1,4 @@
-//! A CUDA driver and an NVML for tests, in one library that tests find under both names.
+//! A CUDA driver, an NVML and a little of a CUDA runtime for tests, in one library that tests find under their names.
 //!
 //! It runs the very PTX that the product ships, thread by thread on the processor, with every access
 //! checked against what was allocated and mapped. It keeps a clock of its own, by which a device of a
@@ -28,4 +28,5 @@ mod memory;
 mod nvml;
 mod ptx;
 mod report;
+mod runtime;
 mod state;

@@ -12,6 +12,8 @@ const PINNED: c_int = 1;
 const DEVICE: c_int = 1;
 const ELSEWHERE: c_int = 2;
 const PLAIN_ALIGN: usize = 512;
+const READ_MOSTLY: c_int = 1;
+const NO_PLACE: c_int = -2;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -409,6 +411,56 @@ pub extern "C" fn cuMemcpyDtoDAsync_v2(to: u64, from: u64, bytes: usize, _: *mut
         state.pass_launch(2 * bytes as u64, faults);
         Ok(())
     })
+}
+
+/// Done at once, as all work here is.
+#[unsafe(no_mangle)]
+pub extern "C" fn cuMemcpyHtoD_v2(address: u64, from: *const c_void, bytes: usize) -> c_int {
+    cuMemcpyHtoDAsync_v2(address, from, bytes, std::ptr::null_mut())
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn cuMemcpyDtoD_v2(to: u64, from: u64, bytes: usize) -> c_int {
+    cuMemcpyDtoDAsync_v2(to, from, bytes, std::ptr::null_mut())
+}
+
+#[unsafe(no_mangle)]
+pub extern "C" fn cuMemsetD8_v2(address: u64, value: u8, bytes: usize) -> c_int {
+    cuMemsetD8Async(address, value, bytes, std::ptr::null_mut())
+}
+
+/// Managed memory stays where it is.
+#[unsafe(no_mangle)]
+pub extern "C" fn cuMemPrefetchAsync(address: u64, _: usize, _: c_int, _: *mut c_void) -> c_int {
+    call(|state, _| managed(state, address))
+}
+
+/// The last place that managed memory was asked to be moved to: none, as cuda.h writes it.
+#[unsafe(no_mangle)]
+pub extern "C" fn cuMemRangeGetAttribute(
+    value: *mut c_void,
+    _: usize,
+    attribute: c_int,
+    address: u64,
+    _: usize,
+) -> c_int {
+    call(|state, _| {
+        managed(state, address)?;
+        put(
+            value.cast(),
+            if attribute == READ_MOSTLY {
+                0
+            } else {
+                NO_PLACE
+            },
+        );
+        Ok(())
+    })
+}
+
+fn managed(state: &State, address: u64) -> Result<(), i32> {
+    let range = state.range_at(address).ok_or(INVALID)?;
+    (range.kind == Kind::Managed).then_some(()).ok_or(INVALID)
 }
 
 #[unsafe(no_mangle)]
