@@ -27,9 +27,18 @@ let library: Promise<Buffer> | undefined;
 
 /** The driver's library. Cargo's own lock makes two test files wait for each other. */
 export function builtDouble(): Promise<Buffer> {
-  library ??= promisify(execFile)("cargo", ["build", "--locked", "--release", "--package", "driver-double", "--target-dir", TARGET], { cwd: ROOT })
-    .then(() => readFile(join(TARGET, "release/libdriver_double.so")));
+  library ??= built("driver-double", "libdriver_double.so").then((path) => readFile(path));
   return library;
+}
+
+/** The file of the addon by which the check for machines with a GPU calls the driver past the product. */
+export function builtProbe(): Promise<string> {
+  return built("gpu-probe", "libgpu_probe.so");
+}
+
+async function built(crate: string, file: string): Promise<string> {
+  await promisify(execFile)("cargo", ["build", "--locked", "--release", "--package", crate, "--target-dir", TARGET], { cwd: ROOT });
+  return join(TARGET, "release", file);
 }
 
 /** The environment of a process that finds the driver, without the functions in `missing`, until the test is over. */

@@ -19,6 +19,7 @@
 //! | `fail_call=N` | call number N says that there is no memory; calls that give something back are not counted |
 //! | `lost=1` | the device is lost; it stays so |
 //! | `wrong=KERNEL` | the kernel of this name computes something else; `wrong=1` is `tiles` |
+//! | `crash=KERNEL`, `hang=KERNEL` | the launch of the kernel of this name ends the process, or never returns |
 //! | `ecc_errors=N` | uncorrected memory errors |
 
 use std::collections::HashMap;

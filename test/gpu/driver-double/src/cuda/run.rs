@@ -84,6 +84,7 @@ pub extern "C" fn cuLaunchKernel(
         let (module, index) = (function.addr() >> 8, function.addr() & 0xff);
         let kernels = state.modules.get(&module).ok_or(INVALID)?;
         let kernel = kernels.get(index.wrapping_sub(1)).ok_or(INVALID)?;
+        fail_hard(&kernel.name, faults);
         let mut parameters = gather(kernel, arguments);
         let wrong = faults.text("wrong").unwrap_or_default();
         if wrong == kernel.name || wrong == "1" && kernel.name == "tiles" {
@@ -107,6 +108,16 @@ pub extern "C" fn cuLaunchKernel(
         }
         Ok(())
     })
+}
+
+/// As drivers with faults of their own do.
+fn fail_hard(kernel: &str, faults: &Faults) {
+    if faults.text("crash") == Some(kernel) {
+        std::process::abort();
+    }
+    while faults.text("hang") == Some(kernel) {
+        std::thread::park();
+    }
 }
 
 fn gather(kernel: &Kernel, arguments: *mut *mut c_void) -> Vec<u8> {
