@@ -89,7 +89,7 @@ async function lookers(context, { path, tensors, load }, probe = openProbe(conte
   const placed = (kind) => {
     const ranges = tensors.map((tensor) => {
       const pointer = probe.allocate(kind, tensor.bytes);
-      eachPiece(path, tensor, (bytes, at) => probe.copyIn(pointer + BigInt(at), bytes));
+      eachPiece(path, tensor, (bytes, at) => probe.fill(pointer + BigInt(at), bytes));
       return { pointer, bytes: tensor.bytes, tensor: tensor.name };
     });
     places.set(kind, ranges);

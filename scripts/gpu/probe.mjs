@@ -12,8 +12,8 @@ const RUNTIMES = ["libcudart.so.13", "libcudart.so.12", "libcudart.so.11.0", "li
 export async function probeFile({ named, build }) {
   if (named !== undefined) return resolve(named);
   if (!build && existsSync(BUILT)) return BUILT;
-  const { code } = await run("cargo", ["build", "--locked", "--release", "--package", "gpu-probe"], { quiet: true });
-  return code === 0 || existsSync(BUILT) ? BUILT : undefined;
+  const { code } = await run("cargo", ["build", "--locked", "--release", "--package", "gpu-probe"]);
+  return code === 0 ? BUILT : undefined;
 }
 
 /** On one device, from the thread that calls it. */
@@ -25,14 +25,14 @@ export function openProbe({ probe, device }) {
 
 /** Lets the probe allocate as an engine does; says by what. */
 export function useRuntime(probe, cudart) {
-  const why = [];
+  let why = "none found";
   for (const library of cudart === undefined ? RUNTIMES : [cudart]) {
     try {
       return `cudaMalloc of ${library} (${probe.useRuntime(library)})`;
-    } catch (failure) {
-      why.push(`${library}: ${failure.message}`);
+    } catch ({ message }) {
+      // One that is there and will not start says more than one that is not there.
+      if (!message.endsWith("missing")) why = `${library}: ${message}`;
     }
   }
-  const [, said] = why.find((text) => !text.includes("missing"))?.match(/^(.*)$/u) ?? [];
-  return `cuMemAlloc, which is what cudaMalloc calls (no runtime: ${said ?? "none found"})`;
+  return `cuMemAlloc, which is what cudaMalloc calls (no runtime: ${why})`;
 }

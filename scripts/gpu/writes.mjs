@@ -3,11 +3,11 @@ import { eachPiece, withModel } from "./model.mjs";
 import { openProbe } from "./probe.mjs";
 import { tell } from "./tell.mjs";
 
-/** Ways that the probe knows; each is to fault but those that nobody has tried on a device. */
+/** Ways that the probe knows, from a few bytes to as many as a copy engine moves. */
 export const WAYS = {
   store: "a kernel's store",
-  copyIn: "cuMemcpyHtoD",
-  copyInAsync: "cuMemcpyHtoDAsync",
+  copyIn: "cuMemcpyHtoD of a few bytes",
+  copyInPinned: "cuMemcpyHtoDAsync, pinned",
   copyOnDevice: "cuMemcpyDtoD",
   set: "cuMemsetD8",
   setAsync: "cuMemsetD8Async",
@@ -70,7 +70,7 @@ export async function flippedByte(context) {
     const at = offset + Math.floor(bytes / 2);
     const mapped = Math.ceil(shard.sizeBytes / PAGE_BYTES) * PAGE_BYTES;
     probe.setWritable(shard.pointer, mapped, true);
-    eachPiece(path, { offset: at, bytes: 1 }, ([byte]) => probe.copyIn(shard.pointer + BigInt(at), Buffer.of(byte ^ 1)));
+    eachPiece(path, { offset: at, bytes: 1 }, ([byte]) => probe.fill(shard.pointer + BigInt(at), Buffer.of(byte ^ 1)));
     const open = await look(shard, "quick");
     tell.check("a mapping that was opened", open.code === "VRAM_NOT_RESIDENT", `${open.code}: ${open.message}`);
     probe.setWritable(shard.pointer, mapped, false);

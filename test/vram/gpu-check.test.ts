@@ -75,13 +75,14 @@ test("passes on a device that works, from a folder that was carried away, and te
   const out = join(home, "figures.json");
   const { LD_LIBRARY_PATH, DRIVER_DOUBLE } = double;
   const { stdout, code } = await ran("/bin/sh", [join(there, "run.sh"), "--out", out], "/", { PATH: "/usr/bin:/bin", LD_LIBRARY_PATH, DRIVER_DOUBLE, ...NO_VULKAN });
+  expect(stdout.match(/^FAILED.*$/gmu)).toBeNull();
   expect(stdout).toMatch(/\n33 passed, 0 failed\n$/u);
   expect(code).toBe(0);
   const figures = JSON.parse(readFileSync(out, "utf8")) as Figures;
   expect(figures).toMatchObject({ device: { name: "Driver Double" }, foreign: { by: "cudaMalloc of libcudart.so.12 (12040)", tensors: 8 }, passed: 33 });
   expect(figures.writes.map(({ way, outcome, asked, waited }) => [way, outcome, asked.status, waited.status])).toEqual([
     ["store", "faults", 0, 700],
-    ...["copyIn", "copyInAsync", "copyOnDevice", "set", "setAsync"].map((way) => [way, "faults", 700, 700]),
+    ...["copyIn", "copyInPinned", "copyOnDevice", "set", "setAsync"].map((way) => [way, "faults", 700, 700]),
   ]);
   expect(figures.measured.find(({ name }) => name.includes("tiles_by_multiplying"))?.value).toBeGreaterThan(0);
   expect(figures.measured.find(({ name }) => name.startsWith("a load from the device's own"))).toMatchObject({ value: 706, predicted: [600, 800] });

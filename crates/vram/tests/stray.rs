@@ -62,7 +62,7 @@ macro_rules! faults {
 faults! {
     a_kernels_store_to_a_seal_faults: Store, 0;
     a_copy_to_a_seal_faults: CopyIn, 700;
-    a_queued_copy_to_a_seal_faults: CopyInAsync, 700;
+    a_queued_copy_from_pinned_memory_to_a_seal_faults: CopyInPinned, 700;
     a_copy_on_the_device_to_a_seal_faults: CopyOnDevice, 700;
     clearing_a_seal_faults: Set, 700;
     clearing_a_seal_in_a_queue_faults: SetAsync, 700;

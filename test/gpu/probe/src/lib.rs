@@ -105,16 +105,13 @@ impl Probe {
         made.map(BigInt::from).map_err(refused)
     }
 
-    /// Copies into any memory.
+    /// Puts bytes into memory of any kind.
     #[napi(catch_unwind)]
-    pub fn copy_in(&self, address: BigInt, bytes: &[u8]) -> Result<()> {
-        self.raw
-            .copy_in(pointer(&address)?, bytes)
-            .ok()
-            .map_err(refused)
+    pub fn fill(&self, address: BigInt, bytes: &[u8]) -> Result<()> {
+        self.raw.fill(pointer(&address)?, bytes).map_err(refused)
     }
 
-    /// Copies out of any memory.
+    /// Copies out of the device's memory.
     #[napi(catch_unwind)]
     pub fn copy_out(&self, address: BigInt, bytes: i64) -> Result<Buffer> {
         let mut into = vec![0; size(bytes)?];
@@ -123,7 +120,7 @@ impl Probe {
         Ok(into.into())
     }
 
-    /// Writes at most 64 bytes in the way of this name, and waits.
+    /// Writes at most a mebibyte in the way of this name, and waits.
     #[napi(catch_unwind)]
     pub fn write(&self, way: String, address: BigInt) -> Result<AttemptView> {
         let found = Way::named(&way).ok_or_else(|| Error::from_reason(format!("no way: {way}")))?;

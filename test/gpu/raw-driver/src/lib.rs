@@ -17,6 +17,7 @@ pub use write::{Attempt, Way};
 
 use answer::call;
 use libloading::Library;
+use std::cell::RefCell;
 use std::ffi::{c_int, c_void};
 
 type Opaque = *mut c_void;
@@ -25,6 +26,8 @@ type Opaque = *mut c_void;
 pub struct Raw {
     library: Library,
     ordinal: c_int,
+    /// The host's memory that the driver gave: addresses and bytes.
+    pinned: RefCell<Vec<(u64, usize)>>,
 }
 
 impl Raw {
@@ -36,7 +39,11 @@ impl Raw {
         // SAFETY: it is the library that the product has open already, under the same name.
         let library = unsafe { Library::new("libcuda.so.1") };
         let library = library.map_err(|_| Answer::missing("libcuda.so.1"))?;
-        let raw = Self { library, ordinal };
+        let raw = Self {
+            library,
+            ordinal,
+            pinned: RefCell::default(),
+        };
         call!(raw, cuInit(u32 = 0)).ok()?;
         let (mut device, mut context): (c_int, Opaque) = (0, std::ptr::null_mut());
         call!(

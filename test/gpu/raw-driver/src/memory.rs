@@ -1,4 +1,4 @@
-//! Memory of each kind, never freed: a test's process ends soon.
+//! Memory of each kind. What a caller was given is never freed: a test's process ends soon.
 
 use crate::answer::call;
 use crate::{Answer, Opaque, Raw};
@@ -52,18 +52,41 @@ impl Raw {
             ),
         };
         made.ok()?;
-        // One address serves both sides, on every device of 64 bits.
-        Ok(address | host.addr() as u64)
+        if place == Place::Host {
+            // One address serves both sides, on every device of 64 bits.
+            address = host.expose_provenance() as u64;
+            self.pinned.borrow_mut().push((address, bytes));
+        }
+        Ok(address)
     }
 
     /// The same, holding these bytes.
     pub fn filled(&self, place: Place, bytes: &[u8]) -> Result<u64, Answer> {
         let address = self.allocate(place, bytes.len())?;
-        self.copy_in(address, bytes).ok()?;
+        self.fill(address, bytes)?;
         Ok(address)
     }
 
-    /// Copies to any kind of memory, and waits.
+    /// Puts bytes into memory of any kind, and waits. The driver copies to none that is the host's.
+    pub fn fill(&self, address: u64, bytes: &[u8]) -> Result<(), Answer> {
+        if !self.is_pinned(address, bytes.len()) {
+            return self.copy_in(address, bytes).ok();
+        }
+        let place = usize::try_from(address).unwrap_or(0);
+        let place = std::ptr::with_exposed_provenance_mut::<u8>(place);
+        // SAFETY: the driver gave so many bytes there, which are never freed.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), place, bytes.len()) };
+        Ok(())
+    }
+
+    fn is_pinned(&self, address: u64, bytes: usize) -> bool {
+        let end = address.saturating_add(bytes as u64);
+        let pinned = self.pinned.borrow();
+        let mut ranges = pinned.iter();
+        ranges.any(|&(start, length)| start <= address && end <= start + length as u64)
+    }
+
+    /// Copies to the device's memory, and waits.
     pub fn copy_in(&self, address: u64, bytes: &[u8]) -> Answer {
         let from = bytes.as_ptr().cast_mut().cast();
         call!(
@@ -72,7 +95,7 @@ impl Raw {
         )
     }
 
-    /// Copies from any kind of memory, and waits.
+    /// Copies from the device's memory, and waits.
     pub fn copy_out(&self, into: &mut [u8], address: u64) -> Answer {
         let place = into.as_mut_ptr().cast();
         call!(
@@ -132,6 +155,7 @@ impl Raw {
             best = best.min(started.elapsed());
         }
         call!(self, cuMemFree_v2(u64 = to)).ok()?;
+        self.pinned.borrow_mut().retain(|&(start, _)| start != from);
         let from = std::ptr::with_exposed_provenance_mut(usize::try_from(from).unwrap_or(0));
         call!(self, cuMemFreeHost(Opaque = from)).ok()?;
         Ok(best)

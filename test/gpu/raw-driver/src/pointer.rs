@@ -16,6 +16,8 @@ const POINTER: [(&str, c_int); 9] = [
     ("mappingBytes", 18),
     ("memoryBlockId", 20),
 ];
+/// Numbers of 32 bits with a sign, of which the upper half stays as it was.
+const SIGNED: [&str; 1] = ["deviceOrdinal"];
 /// Of managed memory. The header says itself that the answer may differ from where the memory is.
 const RANGE: [(&str, c_int); 3] = [
     ("readMostly", 1),
@@ -74,7 +76,16 @@ impl Raw {
     }
 }
 
+#[allow(
+    clippy::cast_possible_truncation,
+    reason = "only the lower half was filled"
+)]
 fn attribute(name: &'static str, value: i64, answer: Answer) -> Attribute {
+    let value = if SIGNED.contains(&name) {
+        i64::from(value as i32)
+    } else {
+        value
+    };
     Attribute {
         name,
         value: (answer.status == 0).then_some(value),

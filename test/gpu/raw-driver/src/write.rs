@@ -22,7 +22,10 @@ ret;
 }
 ";
 
-const BYTES: usize = 64;
+/// So few that the driver may send them along with its commands.
+const FEW_BYTES: usize = 64;
+/// So many that a copy engine moves them.
+const MANY_BYTES: usize = 1 << 20;
 const BYTE: u8 = 0xEE;
 
 /// How something is written.
@@ -30,15 +33,15 @@ const BYTE: u8 = 0xEE;
 pub enum Way {
     /// A kernel's store of four bytes.
     Store,
-    /// cuMemcpyHtoD.
+    /// cuMemcpyHtoD of a few bytes, from ordinary memory.
     CopyIn,
-    /// cuMemcpyHtoDAsync.
-    CopyInAsync,
-    /// cuMemcpyDtoD.
+    /// cuMemcpyHtoDAsync of a mebibyte, from pinned memory.
+    CopyInPinned,
+    /// cuMemcpyDtoD of a mebibyte.
     CopyOnDevice,
-    /// cuMemsetD8.
+    /// cuMemsetD8 of a mebibyte.
     Set,
-    /// cuMemsetD8Async.
+    /// cuMemsetD8Async of a mebibyte.
     SetAsync,
 }
 
@@ -57,7 +60,7 @@ impl Way {
         let all = [
             ("store", Self::Store),
             ("copyIn", Self::CopyIn),
-            ("copyInAsync", Self::CopyInAsync),
+            ("copyInPinned", Self::CopyInPinned),
             ("copyOnDevice", Self::CopyOnDevice),
             ("set", Self::Set),
             ("setAsync", Self::SetAsync),
@@ -68,32 +71,46 @@ impl Way {
 }
 
 impl Raw {
-    /// Writes at most 64 bytes, and waits.
+    /// Writes at most a mebibyte, and waits.
     ///
     /// # Errors
     /// Where what the write needs could not be prepared.
     pub fn write(&self, way: Way, address: u64) -> Result<Attempt, Answer> {
-        let bytes = [BYTE; BYTES];
-        let from: Opaque = bytes.as_ptr().cast_mut().cast();
         let stream: Opaque = std::ptr::null_mut();
         let asked = match way {
             Way::Store => self.store(address)?,
-            Way::CopyIn => self.copy_in(address, &bytes),
-            Way::CopyInAsync => call!(
-                self,
-                cuMemcpyHtoDAsync_v2(u64 = address, Opaque = from, usize = BYTES, Opaque = stream)
-            ),
-            Way::CopyOnDevice => {
-                let from = self.filled(Place::Device, &bytes)?;
+            Way::CopyIn => self.copy_in(address, &[BYTE; FEW_BYTES]),
+            Way::CopyInPinned => {
+                let from = self.filled(Place::Host, &vec![BYTE; MANY_BYTES])?;
                 call!(
                     self,
-                    cuMemcpyDtoD_v2(u64 = address, u64 = from, usize = BYTES)
+                    cuMemcpyHtoDAsync_v2(
+                        u64 = address,
+                        u64 = from,
+                        usize = MANY_BYTES,
+                        Opaque = stream
+                    )
                 )
             }
-            Way::Set => call!(self, cuMemsetD8_v2(u64 = address, u8 = BYTE, usize = BYTES)),
+            Way::CopyOnDevice => {
+                let from = self.filled(Place::Device, &vec![BYTE; MANY_BYTES])?;
+                call!(
+                    self,
+                    cuMemcpyDtoD_v2(u64 = address, u64 = from, usize = MANY_BYTES)
+                )
+            }
+            Way::Set => call!(
+                self,
+                cuMemsetD8_v2(u64 = address, u8 = BYTE, usize = MANY_BYTES)
+            ),
             Way::SetAsync => call!(
                 self,
-                cuMemsetD8Async(u64 = address, u8 = BYTE, usize = BYTES, Opaque = stream)
+                cuMemsetD8Async(
+                    u64 = address,
+                    u8 = BYTE,
+                    usize = MANY_BYTES,
+                    Opaque = stream
+                )
             ),
         };
         let waited = self.synchronize();
