@@ -50,7 +50,7 @@ async function main() {
   const folder = mkdtempSync(join(tmpdir(), "model-loader-gpu-"));
   const report = new Report();
   if (options.out !== undefined) report.file = resolve(options.out);
-  const conductor = new Conductor(folder, minutes, (message) => { report.take(message); });
+  const conductor = new Conductor(folder, (message) => { report.take(message); });
   for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => { interrupted({ conductor, report, folder }); });
   try {
     return await check({ conductor, report, folder, probe });
@@ -69,6 +69,7 @@ async function check({ conductor, report, folder, probe }) {
   if (device.name !== "Driver Double") report.file ??= join(ROOT, "test/bench/gpu", `${device.name.replaceAll(/[^A-Za-z0-9.-]+/gu, "-")}.json`);
   console.log(`${device.name} ${device.uuid}, driver ${device.driver}, ${gigabytes(device.totalBytes)}`);
   const context = { device, probe: await probe(), cudart: options.cudart && resolve(options.cudart), ...sizes(device, folder) };
+  conductor.begin(minutes);
   for (const step of STEPS) await conductor.run(step, context);
   return report.end();
 }

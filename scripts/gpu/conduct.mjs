@@ -10,21 +10,26 @@ const STEP = fileURLToPath(new URL("step.mjs", import.meta.url));
 /** A process in the middle of a driver's call may not end when it is told to. */
 const GRACE_MS = 5000;
 const STDERR_CHARS = 600;
+/** A device that runs on a processor waits for its turn there. */
+const SMALL_FACTOR = 5;
 
 export class Conductor {
   #folder;
   #take;
-  #endsMs;
+  #endsMs = Infinity;
   #child;
 
   /**
    * @param {string} folder where each step gets one of its own
-   * @param {number} minutes for all steps together
    * @param {(message: { kind: string }) => void} take hears what steps tell, checks that fail for their time included
    */
-  constructor(folder, minutes, take) {
+  constructor(folder, take) {
     this.#folder = folder;
     this.#take = take;
+  }
+
+  /** All steps from now on must end within so many minutes. */
+  begin(minutes) {
     this.#endsMs = performance.now() + minutes * 60_000;
   }
 
@@ -38,11 +43,12 @@ export class Conductor {
     if (this.#leftMs <= secondsMin * 1000) return this.#skip(name, `${Math.max(0, this.#leftMs / 1000).toFixed(0)} s are left, and it may take more than ${secondsMin}`);
     const home = mkdtempSync(join(this.#folder, "step-"));
     try {
-      const limitMs = Math.min(secondsMax * 1000, this.#leftMs);
+      const ownMs = secondsMax * 1000 * (context.small === true ? SMALL_FACTOR : 1);
+      const limitMs = Math.min(ownMs, this.#leftMs);
       const end = await this.#ended(step, { ...context, home }, limitMs);
       if (end.done) return undefined;
-      if (end.late && limitMs < secondsMax * 1000) return this.#skip(name, "the time was up in the middle of it");
-      this.#take({ kind: "check", name, good: false, text: end.late ? `ended after ${secondsMax} s` : end.why });
+      if (end.late && limitMs < ownMs) return this.#skip(name, "the time was up in the middle of it");
+      this.#take({ kind: "check", name, good: false, text: end.late ? `ended after ${ownMs / 1000} s` : end.why });
     } finally {
       rmSync(home, { recursive: true, force: true });
     }
