@@ -11,7 +11,7 @@ import type { NativeModel } from "../native.ts";
 import { chooseDevice, vramDevices } from "./device.ts";
 import { internalVramError, VramError, vramError } from "./errors.ts";
 import type { VramMetrics } from "./metrics.ts";
-import type { NativeForeign, NativeRange, NativeRangeSeen, NativeVramFailure } from "./native.ts";
+import type { NativeForeign, NativeRange, NativeRangeSeen } from "./native.ts";
 import type { ParsedPlace } from "./options.ts";
 import { about, failureEvent, recordError, recordOutcome } from "./trail.ts";
 import type { Recorder, Subject } from "./trail.ts";
@@ -19,19 +19,16 @@ import type { Recorder, Subject } from "./trail.ts";
 /** A tensor's bytes as the engine holds them: `pointer` is the device address of the first, `bytes` the tensor's own number. */
 export type ForeignRange = NativeRange;
 /** One range, and what was found there. `part`: which file of the model its tensor is in, counted from 1. */
-export interface ForeignFinding extends NativeRangeSeen {
-  readonly part: number;
-}
+export type ForeignFinding = NativeRangeSeen;
 
 type Seen = NonNullable<NativeForeign["seen"]>;
-type SeenPart = Omit<Seen, "ranges"> & { readonly ranges: readonly ForeignFinding[] };
 
-/** What all ranges showed. `verdict` is the worst of theirs. */
-export interface ForeignReport extends Omit<Seen, "atUnixMs" | "root" | "ranges"> {
+/** What all ranges showed, of whichever part. `verdict` is the worst of theirs; what time shows is shown of all of them together. */
+export interface ForeignReport extends Omit<Seen, "atUnixMs" | "ranges"> {
   readonly at: Date;
-  /** In the order that was asked for; of a split model part after part. */
+  /** In the order that was asked for. */
   readonly ranges: readonly ForeignFinding[];
-  /** Tensors of the file that no range names: nothing is known of them. */
+  /** Tensors of the model that no range names: nothing is known of them. */
   readonly tensorsUnchecked: readonly string[];
 }
 
@@ -89,49 +86,14 @@ async function looked({ models, gguf, ranges, place, signal }: ForeignAsk): Prom
   try {
     if (signal?.aborted === true) throw new VramError("VRAM_ABORTED", { message: "the check was aborted before it began", cause: signal.reason });
     const spot = { backend: device.backend, deviceUuid: device.uuid, policy: place.policy.native };
-    const seen: SeenPart[] = [];
-    for (const { part, model, mine } of byPart(models, gguf, ranges)) {
-      const { failure, seen: one } = await native.vramVerifyRanges(model, mine, spot, control);
-      if (failure !== undefined) throw vramError(models.length > 1 ? inPart(failure, part, models.length) : failure, signal?.reason);
-      if (one === undefined) throw new Error("ranges were neither seen nor refused");
-      seen.push({ ...one, ranges: one.ranges.map((range) => ({ ...range, part })) });
-    }
-    return { ...merged(seen), tensorsUnchecked: unchecked(gguf, ranges) };
+    const { failure, seen } = await native.vramVerifyRanges(models, ranges, spot, control);
+    if (failure !== undefined) throw vramError(failure, signal?.reason);
+    if (seen === undefined) throw new Error("ranges were neither seen nor refused");
+    const { atUnixMs, ...rest } = seen;
+    return { ...rest, at: new Date(atUnixMs), tensorsUnchecked: unchecked(gguf, ranges) };
   } finally {
     signal?.removeEventListener("abort", stop);
   }
-}
-
-/** The ranges by the file that their tensors are in; what is no tensor is for the first file to refuse. */
-function byPart(models: readonly NativeModel[], gguf: GgufView, ranges: readonly ForeignRange[]): { part: number; model: NativeModel; mine: ForeignRange[] }[] {
-  const parts = ranges.map(({ tensor }) => gguf.tensor(tensor)?.part ?? 1);
-  const all = models.map((model, index) => ({ part: index + 1, model, mine: ranges.filter((_, at) => parts[at] === index + 1) }));
-  return all.filter(({ mine }) => mine.length > 0);
-}
-
-/** The same failure, as one of a part. */
-function inPart(failure: NativeVramFailure, part: number, count: number): NativeVramFailure {
-  return { ...failure, part, message: `part ${part} of ${count}: ${failure.message}` };
-}
-
-const WORST_FIRST: readonly Seen["verdict"][] = ["not-resident", "inconclusive", "unified", "resident"];
-
-/** What the parts of a model showed, as one: the worst verdict, the weakest bound. */
-function merged(seen: readonly SeenPart[]): Omit<ForeignReport, "tensorsUnchecked"> {
-  const [first] = seen;
-  if (first === undefined) throw new Error("no ranges were seen");
-  const { deviceUuid, kernel, accounting, atUnixMs } = first;
-  const bounds = seen.map(({ residentFractionMin }) => residentFractionMin);
-  const bound = bounds.includes(undefined) ? {} : { residentFractionMin: Math.min(...bounds.map((one) => one ?? 0)) };
-  return {
-    deviceUuid, kernel, accounting,
-    ...bound,
-    verdict: WORST_FIRST.find((verdict) => seen.some((part) => part.verdict === verdict)) ?? "inconclusive",
-    ranges: seen.flatMap((part) => part.ranges),
-    bytesChecked: seen.reduce((sum, { bytesChecked }) => sum + bytesChecked, 0),
-    wallSeconds: seen.reduce((sum, { wallSeconds }) => sum + wallSeconds, 0),
-    at: new Date(atUnixMs),
-  };
 }
 
 function unchecked(gguf: GgufView, ranges: readonly ForeignRange[]): string[] {

@@ -223,6 +223,8 @@ export interface NativeRange {
 
 /** One range, and what was found there. Digests are BLAKE3 of the tensor's bytes, in hex. */
 export interface NativeRangeSeen extends NativeRange {
+  /** Which file of the model its tensor is in, counted from 1. */
+  readonly part: number;
   readonly verdict: VerdictName;
   readonly reasons: string[];
   readonly expected: string;
@@ -235,9 +237,10 @@ export interface NativeForeign {
   readonly failure?: NativeVramFailure;
   readonly seen?: {
     readonly verdict: VerdictName;
+    /** Why all ranges together are not `resident`, where no single one says it. */
+    readonly reasons: string[];
     readonly deviceUuid: string;
     readonly kernel: NativeEvidence["kernel"];
-    readonly root: string;
     /** In the order that was asked for. */
     readonly ranges: NativeRangeSeen[];
     readonly bytesChecked: number;
@@ -284,8 +287,8 @@ export interface NativeVram {
   vramSeal(root: NativeRoot, path: Uint8Array, ask: NativeAsk, place: NativePlace, control: NativeControl): Promise<NativeSealed>;
   /** The same for all parts of a split model, or none. `parts`: their promised digests, in order, empty where there is none. */
   vramSealSet(root: NativeRoot, path: Uint8Array, ask: NativeAsk, parts: readonly string[], place: NativePlace, control: NativeControl): Promise<NativeSealedSet>;
-  /** Hashes memory that another library allocated in this process and compares it with the verified file's tensors. */
-  vramVerifyRanges(model: NativeModel, ranges: readonly NativeRange[], place: NativePlace, control: NativeControl): Promise<NativeForeign>;
+  /** Hashes memory that another library allocated in this process and compares it with the tensors of the verified model, whose files these are, in order. */
+  vramVerifyRanges(files: readonly NativeModel[], ranges: readonly NativeRange[], place: NativePlace, control: NativeControl): Promise<NativeForeign>;
   /** How fast the device hashes so many bytes of its own memory, beside how fast it copies them. */
   vramMeasure(bytes: number, place: NativePlace, control: NativeControl): Promise<NativeMeasured>;
 }

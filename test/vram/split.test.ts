@@ -197,9 +197,20 @@ describe("an engine's copy of a split model", () => {
     `) as [unknown, unknown[], unknown, unknown];
     expect(report).toMatchObject({ verdict: "resident" });
     const tensors = counts[3] as number;
-    expect(counts).toEqual([null, [1, 1, 2, 2, 2, 3, 3], tensors - 7, tensors, true]);
+    expect(counts).toEqual([null, [3, 3, 1, 1, 2, 2, 2], tensors - 7, tensors, true]);
     expect(record).toMatchObject({ type: "ForeignVerified", actor: "bob", details: { coverage: text("7 tensors, ") } });
     expect(again).toEqual([]);
+  });
+
+  test("must be shown by time to lie on the device as a whole, where that is asked", async () => {
+    const [report] = await onTheDouble(`${RANGES}
+      const { verdict, reasons, residentFractionMin, ranges: seen } = await model.verifyRanges(ranges, { policy: { residentFractionMin: 1 } });
+      tell({ verdict, reasons, residentFractionMin, each: seen.map(({ verdict, reasons }) => [verdict, ...reasons]) });
+    `);
+    expect(report).toEqual({
+      verdict: "inconclusive", reasons: [text("time shows only")], residentFractionMin: expect.any(Number) as number,
+      each: Array.from({ length: 7 }, () => ["resident"]),
+    });
   });
 
   test("that has one wrong byte is told by tensor and part", async () => {
@@ -229,7 +240,7 @@ describe("an engine's copy of a split model", () => {
       await told(of(3, 1).map(rangeOf));
       tell(records().at(-1));
     `);
-    expect(said.slice(0, 4)).toEqual([["VRAM_BAD_RANGE", 2], ["VRAM_BAD_RANGE", 2], ["VRAM_BAD_RANGE", 1], ["VRAM_FILE_CHANGED", 3]]);
+    expect(said.slice(0, 4)).toEqual([["VRAM_BAD_RANGE", 2], ["VRAM_BAD_RANGE", 2], ["VRAM_BAD_RANGE", null], ["VRAM_FILE_CHANGED", 3]]);
     expect(said[4]).toMatchObject({ type: "IntegrityViolation", sev: "CRITICAL", action: "vram.verifyRanges", details: { part: 3 } });
   });
 });

@@ -23,7 +23,7 @@ mod thread;
 mod verdict;
 mod vram;
 
-use napi::bindgen_prelude::{Buffer, BufferSlice, Env, Error, Object, Result};
+use napi::bindgen_prelude::{Buffer, BufferSlice, ClassInstance, Env, Error, Object, Result};
 use napi_derive::napi;
 
 use bytes_pass::NativeBytesPass;
@@ -175,16 +175,16 @@ pub fn vram_seal_set<'env>(
     vram::seal_set(env, prepared, place, control)
 }
 
-/// Hashes memory that another library allocated, and compares it with the model's tensors.
+/// Hashes memory that another library allocated, and compares it with the tensors of the model, whose files these are.
 #[napi(catch_unwind)]
 pub fn vram_verify_ranges<'env>(
     env: &'env Env,
-    model: &NativeModel,
+    files: Vec<ClassInstance<'env, NativeModel>>,
     ranges: Vec<Range>,
     place: Place,
     control: &NativeControl,
 ) -> Result<Object<'env>> {
-    vram::verify_ranges(env, model, ranges, place, control)
+    vram::verify_ranges(env, &files, ranges, place, control)
 }
 
 /// How fast the device hashes so many bytes of its own memory, beside how fast it copies them.

@@ -12,7 +12,7 @@ use crate::control::{NativeControl, saturating};
 use crate::metadata::{self, Metadata};
 use crate::thread::{self, Held};
 use crate::verdict::Refusal;
-use crate::vram::DigestCache;
+use crate::vram::{DigestCache, Digestible};
 
 /// Owns the descriptor of the very file that was verified.
 #[napi]
@@ -31,8 +31,11 @@ impl NativeModel {
     }
 
     /// The file, and what is known of its tensors.
-    pub(crate) fn digestible(&self) -> Result<(Arc<Verified>, Arc<DigestCache>)> {
-        Ok((Arc::clone(self.open()?), Arc::clone(&self.digests)))
+    pub(crate) fn digestible(&self) -> Result<Digestible> {
+        Ok(Digestible {
+            file: Arc::clone(self.open()?),
+            digests: Arc::clone(&self.digests),
+        })
     }
 
     fn open(&self) -> Result<&Arc<Verified>> {

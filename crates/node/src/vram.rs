@@ -22,6 +22,6 @@ mod vault;
 
 pub(crate) use device::devices;
 pub(crate) use drm::drm_use;
-pub(crate) use foreign::{DigestCache, Range};
+pub(crate) use foreign::{DigestCache, Digestible, Range};
 pub(crate) use place::Place;
 pub(crate) use vault::{measure, seal, seal_set, verify_ranges};

@@ -83,6 +83,16 @@ impl VramError {
         self
     }
 
+    /// The same error, about this file of a model of `count` files. What is wrong with all of them is said of no part.
+    #[must_use]
+    pub fn of_part(self, number: u32, count: usize) -> Self {
+        match self.code {
+            Code::Aborted | Code::HandleStale | Code::DeviceLost => self,
+            _ if count == 1 => self,
+            _ => self.in_part(number, count),
+        }
+    }
+
     /// Whether the same call may succeed later although nobody repairs anything.
     pub fn is_retriable(&self) -> bool {
         self.code.is_retriable()

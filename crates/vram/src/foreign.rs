@@ -4,15 +4,18 @@
 //! and, by its pages' latency, that they answer like it. It does not prove that the engine uses this copy,
 //! nor anything of tensors that nobody names: those are listed.
 
+mod shown;
+
 use crate::comparison::slice_tiles;
 use crate::shard::{Watch, unix_ms};
-use crate::timing::{self, as_f64};
+use crate::timing::as_f64;
 use crate::verdict::{Baseline, Seen, judge};
 use crate::{
     Access, Accounting, Code, Content, DeviceUuid, Gpu, KernelFacts, Latency, Level, Memory,
     Placement, Policy, TensorDigest, TensorDigests, Timing, Verdict, VramError, latency, self_test,
 };
 use digest::{Blake3Digest, Tiling};
+use shown::{fraction_shown, together};
 
 /// Where an engine keeps a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct ForeignRange {
 /// What one range showed.
 #[derive(Clone, Debug)]
 pub struct RangeEvidence {
+    /// Which file of the model its tensor is in, counted from 1.
+    pub part: u32,
     /// The range.
     pub range: ForeignRange,
     /// What it comes to.
@@ -55,8 +60,6 @@ pub struct ForeignEvidence {
     pub device: DeviceUuid,
     /// The kernels that computed it.
     pub kernel: KernelFacts,
-    /// The file's BLAKE3 digest.
-    pub root: Blake3Digest,
     /// One a range, in order.
     pub ranges: Vec<RangeEvidence>,
     /// Tensors of the digests that no range names: nothing is known of them.
@@ -73,19 +76,26 @@ pub struct ForeignEvidence {
     pub at_unix_ms: u64,
 }
 
-/// Checks all ranges. The file's side was read before.
+/// A range's tensor: which file has it, and what it is there.
+#[derive(Clone, Copy)]
+struct Expected {
+    part: u32,
+    digest: TensorDigest,
+}
+
+/// Checks all ranges, whichever of the model's files their tensors are in. The files' side was read before.
 pub(crate) fn check(
     gpu: &dyn Gpu,
-    digests: &TensorDigests,
+    files: &[&TensorDigests],
     ranges: &[ForeignRange],
     policy: &Policy,
     watch: Watch<'_>,
 ) -> Result<ForeignEvidence, VramError> {
     policy.admit(gpu.device())?;
     // All of them first: a list with a mistake in it is refused before anything is hashed.
-    let expected: Result<Vec<TensorDigest>, VramError> = ranges
+    let expected: Result<Vec<Expected>, VramError> = ranges
         .iter()
-        .map(|range| expected_of(digests, range))
+        .map(|range| expected_of(files, range))
         .collect();
     let scale = latency::scale(gpu)?;
     let accounting = gpu.usage()?;
@@ -95,16 +105,14 @@ pub(crate) fn check(
         if watch.control.is_cancelled() {
             return Err(VramError::new(Code::Aborted, "the check was cancelled"));
         }
-        let (evidence, took) = one(gpu, range, expected, policy, (scale, &accounting), watch)?;
+        let looked = one(gpu, range, expected, policy, (scale, &accounting), watch);
+        let (evidence, took) = looked.map_err(|error| error.of_part(expected.part, files.len()))?;
         wall_seconds += took;
         seen.push(evidence);
     }
     let bytes_checked = ranges.iter().map(|range| range.bytes).sum();
     let device = gpu.device();
-    let cache = device.cache_bytes.unwrap_or(0);
-    let fraction = device.link.as_ref().filter(|_| bytes_checked > 0);
-    let fraction = fraction
-        .map(|link| timing::resident_fraction_min(bytes_checked, wall_seconds, link, cache));
+    let fraction = fraction_shown(device, ranges, wall_seconds);
     let worst = Verdict::worst(seen.iter().map(|range| range.verdict));
     let (verdict, reasons) = together(worst, policy, fraction);
     Ok(ForeignEvidence {
@@ -112,8 +120,7 @@ pub(crate) fn check(
         reasons,
         device: device.uuid,
         kernel: gpu.kernel().clone(),
-        root: digests.root,
-        tensors_unchecked: unchecked(digests, ranges),
+        tensors_unchecked: unchecked(files, ranges),
         ranges: seen,
         bytes_checked,
         wall_seconds,
@@ -123,23 +130,28 @@ pub(crate) fn check(
     })
 }
 
-fn expected_of(digests: &TensorDigests, range: &ForeignRange) -> Result<TensorDigest, VramError> {
+fn expected_of(files: &[&TensorDigests], range: &ForeignRange) -> Result<Expected, VramError> {
     let ForeignRange { tensor, bytes, .. } = range;
-    let refused = |message| Err(VramError::new(Code::BadRange, message));
-    match digests.of(tensor) {
-        None => refused(format!("the file has no tensor {tensor:?}")),
-        Some(digest) if digest.bytes != *bytes => refused(format!(
-            "tensor {tensor:?} has {} bytes, not {bytes}",
-            digest.bytes
-        )),
-        Some(digest) => Ok(digest),
+    let refused = |message| VramError::new(Code::BadRange, message);
+    let mut numbered = (1..).zip(files);
+    let found = numbered.find_map(|(part, file)| {
+        let digest = file.of(tensor)?;
+        Some(Expected { part, digest })
+    });
+    match found {
+        None => Err(refused(format!("the model has no tensor {tensor:?}"))),
+        Some(Expected { part, digest }) if digest.bytes != *bytes => {
+            let message = format!("tensor {tensor:?} has {} bytes, not {bytes}", digest.bytes);
+            Err(refused(message).of_part(part, files.len()))
+        }
+        Some(expected) => Ok(expected),
     }
 }
 
 fn one(
     gpu: &dyn Gpu,
     range: &ForeignRange,
-    expected: TensorDigest,
+    Expected { part, digest }: Expected,
     policy: &Policy,
     (scale, accounting): (Option<(u32, u32)>, &Accounting),
     watch: Watch<'_>,
@@ -153,7 +165,7 @@ fn one(
     let content = Content {
         bytes_total: range.bytes,
         bytes_checked: range.bytes,
-        bad_tiles_count: u64::from(actual != expected.blake3),
+        bad_tiles_count: u64::from(actual != digest.blake3),
         ..Content::default()
     };
     let timing = Timing {
@@ -194,10 +206,11 @@ fn one(
         "the bytes are not the tensor's".clone_into(first);
     }
     let evidence = RangeEvidence {
+        part,
         range: range.clone(),
         verdict,
         reasons,
-        expected: expected.blake3,
+        expected: digest.blake3,
         actual,
         placement,
         latency,
@@ -215,24 +228,11 @@ fn latency_of(
     Ok(pages.map(|pages| latency::summary(&pages, scale)))
 }
 
-/// What time must show of all ranges together.
-fn together(worst: Verdict, policy: &Policy, shown: Option<f64>) -> (Verdict, Vec<String>) {
-    let demanded = policy.resident_fraction_min;
-    let short = demanded.is_some_and(|demanded| shown.is_none_or(|shown| shown < demanded));
-    if worst != Verdict::Resident || !short {
-        return (worst, Vec::new());
-    }
-    let reason = format!(
-        "time shows only {:.1} % of it to be on the device",
-        shown.unwrap_or(0.0) * 100.0
-    );
-    (Verdict::Inconclusive, vec![reason])
-}
-
-fn unchecked(digests: &TensorDigests, ranges: &[ForeignRange]) -> Vec<String> {
+fn unchecked(files: &[&TensorDigests], ranges: &[ForeignRange]) -> Vec<String> {
     let named: std::collections::BTreeSet<&str> =
         ranges.iter().map(|range| range.tensor.as_str()).collect();
-    let all = digests.iter().map(|(name, _)| name);
+    let all = files.iter().flat_map(|file| file.iter());
+    let all = all.map(|(name, _)| name);
     all.filter(|name| !named.contains(name))
         .map(str::to_owned)
         .collect()

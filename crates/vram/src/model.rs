@@ -125,7 +125,7 @@ impl Model {
         let count = self.shards.len();
         let released = (1..).zip(&self.shards).map(|(number, shard)| {
             let released = shard.dispose();
-            released.map_err(|error| in_part(error, number, count))
+            released.map_err(|error| error.of_part(number, count))
         });
         // All of them, before the first failure is looked for.
         let released: Vec<_> = released.collect();
@@ -140,7 +140,7 @@ impl Model {
         let count = self.shards.len();
         let asked = (1..).zip(&self.shards).map(|(number, shard)| {
             let answer = ask(shard);
-            answer.map_err(|error| in_part(error, number, count))
+            answer.map_err(|error| error.of_part(number, count))
         });
         asked.collect()
     }
@@ -149,13 +149,4 @@ impl Model {
 /// The answer of several files to a nonce: BLAKE3, keyed by it, of their own answers in order.
 pub(crate) fn response_of(nonce: &[u8; 32], answers: &[[u8; 32]]) -> [u8; 32] {
     *blake3::keyed_hash(nonce, answers.as_flattened()).as_bytes()
-}
-
-/// What is wrong with all of a model is said of no part.
-pub(crate) fn in_part(error: VramError, number: u32, count: usize) -> VramError {
-    match error.code {
-        Code::Aborted | Code::HandleStale | Code::DeviceLost => error,
-        _ if count == 1 => error,
-        _ => error.in_part(number, count),
-    }
 }

@@ -1,6 +1,6 @@
 //! The scrub of a sealed model: file after file, again and again, in steps.
 
-use crate::model::{Model, in_part};
+use crate::model::Model;
 use crate::shard_scrub::ShardScrub;
 use crate::timing::as_f64;
 use crate::together::together;
@@ -65,7 +65,7 @@ impl Scrub {
         let before = scrub.passes();
         let step = scrub.step(budget, control);
         let number = u32::try_from(self.at + 1).unwrap_or(u32::MAX);
-        let step = step.map_err(|error| in_part(error, number, count))?;
+        let step = step.map_err(|error| error.of_part(number, count))?;
         let done = step.passes > before;
         let evidence = self.conclude(step.evidence, done)?;
         Ok(ScrubStep {

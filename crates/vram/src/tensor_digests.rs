@@ -26,11 +26,9 @@ pub struct TensorDigest {
 }
 
 /// Digests of a verified file's tensors, by name. Made once a file, used for every check of an engine's copy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct TensorDigests {
     digests: BTreeMap<String, TensorDigest>,
-    /// The file's BLAKE3 digest.
-    pub root: Blake3Digest,
 }
 
 /// A tensor still to be digested.
@@ -49,7 +47,8 @@ impl TensorDigests {
         wanted: impl Fn(&str) -> bool,
         control: &Control,
     ) -> Result<Self, VramError> {
-        let tiles = verified.tiles_at_last(control).map_err(file_error)?;
+        // A file that was proven without its tiles has them made now, once, before the threads ask for them.
+        verified.tiles_at_last(control).map_err(file_error)?;
         let tensors = verified.header().tensors().map(|tensor| Wanted {
             name: String::from_utf8_lossy(tensor.name).into_owned(),
             range: tensor.offset..tensor.offset.saturating_add(tensor.bytes),
@@ -57,7 +56,6 @@ impl TensorDigests {
         let list: Vec<Wanted> = tensors.filter(|tensor| wanted(&tensor.name)).collect();
         Ok(Self {
             digests: all(verified, &list, control)?,
-            root: tiles.root(),
         })
     }
 

@@ -206,7 +206,8 @@ impl Vault {
         model.only()?.spot_check(verified, fraction, watch)
     }
 
-    /// Looks at weights that another library loaded into this process's primary context on the device.
+    /// Looks at weights that another library loaded into this process's primary context on the device. `files` are the
+    /// digests of the model's files in order; what time must show is asked of all ranges together.
     ///
     /// # Errors
     /// `VRAM_BAD_RANGE` where a range is no device memory or not its tensor's size;
@@ -214,13 +215,13 @@ impl Vault {
     pub fn verify_ranges(
         &self,
         device: DeviceUuid,
-        digests: &TensorDigests,
+        files: &[&TensorDigests],
         ranges: &[ForeignRange],
         policy: &Policy,
         control: &Control,
     ) -> Result<ForeignEvidence, VramError> {
         let gpu = self.gpu(device, None)?;
-        let seen = foreign::check(&*gpu, digests, ranges, policy, self.watch(control));
+        let seen = foreign::check(&*gpu, files, ranges, policy, self.watch(control));
         seen.map_err(|error| error.on(device))
     }
 

@@ -55,20 +55,19 @@ fn an_engines_weights_are_compared_with_the_file_where_they_lie() {
             let ranges = engine_copy(&raw, &model);
             let check = |ranges: &[ForeignRange]| {
                 let policy = Policy::default();
-                vault.verify_ranges(device, &digests, ranges, &policy, &control)
+                vault.verify_ranges(device, &[&digests], ranges, &policy, &control)
             };
             let seen = check(&ranges).unwrap();
             assert_eq!(seen.verdict, Verdict::Resident, "{:?}", seen.ranges);
             assert!(seen.tensors_unchecked.is_empty());
             let tensor_bytes: usize = model.tensors.iter().map(|(_, _, size)| size).sum();
             assert_eq!(seen.bytes_checked, tensor_bytes as u64);
-            assert_eq!(seen.root.as_bytes(), blake3::hash(&model.bytes).as_bytes());
 
             let strict = Policy {
                 resident_fraction_min: Some(0.99),
                 ..Policy::default()
             };
-            let short = vault.verify_ranges(device, &digests, &ranges, &strict, &control);
+            let short = vault.verify_ranges(device, &[&digests], &ranges, &strict, &control);
             let short = short.unwrap();
             assert_eq!(
                 (short.verdict, short.reasons.len()),
@@ -95,6 +94,72 @@ fn an_engines_weights_are_compared_with_the_file_where_they_lie() {
 }
 
 #[test]
+fn what_time_must_show_is_asked_of_the_ranges_of_all_files_together() {
+    on_the_double(
+        "what_time_must_show_is_asked_of_the_ranges_of_all_files_together",
+        |_| {
+            let (vault, device) = vault();
+            let control = Control::new();
+            // Of the first alone time can show next to nothing.
+            let models = [
+                Model::of(&[("token_embd.weight", 5_000)]),
+                Model::of(&[("output.weight", 4_000_000)]),
+            ];
+            let verified = models.each_ref().map(|model| model.load(&mut []));
+            let digests = verified
+                .each_ref()
+                .map(|file| TensorDigests::read(file, |_| true, &control).unwrap());
+            let files = digests.each_ref();
+            let raw = Raw::open(0).unwrap();
+            let [small, mut ranges] = models.each_ref().map(|model| engine_copy(&raw, model));
+            let check = |ranges: &[ForeignRange], fraction| {
+                let policy = Policy {
+                    resident_fraction_min: fraction,
+                    ..Policy::default()
+                };
+                vault.verify_ranges(device, &files, ranges, &policy, &control)
+            };
+            let alone = check(&small, None).unwrap();
+            let alone = alone.resident_fraction_min.unwrap();
+            ranges.push(small[0].clone());
+            let seen = check(&ranges, None).unwrap();
+            let parts: Vec<u32> = seen.ranges.iter().map(|range| range.part).collect();
+            assert_eq!(parts, [2, 1], "in the order that was asked for");
+            let shown = seen.resident_fraction_min.unwrap();
+            assert!(alone < shown / 2.0, "{alone} of {shown}");
+            let demanded = check(&ranges, Some(shown / 2.0)).unwrap();
+            assert_eq!(
+                (demanded.verdict, demanded.reasons.len()),
+                (Verdict::Resident, 0)
+            );
+            let short = check(&ranges, Some(1.0)).unwrap();
+            assert_eq!(
+                (short.verdict, short.reasons.len()),
+                (Verdict::Inconclusive, 1)
+            );
+
+            // What is named again shows no more.
+            let once = check(&ranges[..1], None).unwrap();
+            let thrice = check(&vec![ranges[0].clone(); 3], None).unwrap();
+            let [once, thrice] = [once, thrice].map(|seen| seen.resident_fraction_min.unwrap());
+            assert!(thrice < once, "{thrice} of {once}");
+
+            // What is wrong with a range is said of the file that has its tensor.
+            ranges[0].bytes -= 1;
+            let error = check(&ranges, None).unwrap_err();
+            assert_eq!((error.code, error.part), (Code::BadRange, Some(2)));
+            ranges[0].bytes += 1;
+            ranges[1].pointer = 8;
+            let error = check(&ranges, None).unwrap_err();
+            assert_eq!((error.code, error.part), (Code::BadRange, Some(1)));
+            ranges[1].tensor = "nobody".to_owned();
+            let error = check(&ranges, None).unwrap_err();
+            assert_eq!((error.code, error.part), (Code::BadRange, None));
+        },
+    );
+}
+
+#[test]
 fn weights_that_an_engine_left_in_the_hosts_memory_are_found() {
     on_the_double(
         "weights_that_an_engine_left_in_the_hosts_memory_are_found",
@@ -115,7 +180,7 @@ fn weights_that_an_engine_left_in_the_hosts_memory_are_found() {
             };
             let policy = Policy::default();
             let seen = vault
-                .verify_ranges(device, &digests, &[range], &policy, &control)
+                .verify_ranges(device, &[&digests], &[range], &policy, &control)
                 .unwrap();
             assert_eq!(seen.verdict, Verdict::NotResident);
             let range = &seen.ranges[0];
@@ -144,7 +209,7 @@ fn ranges_that_cannot_be_are_refused_before_anything_is_read() {
             let good = engine_copy(&Raw::open(0).unwrap(), &model).pop().unwrap();
             let refused = |range: ForeignRange| {
                 let policy = Policy::default();
-                let seen = vault.verify_ranges(device, &digests, &[range], &policy, &control);
+                let seen = vault.verify_ranges(device, &[&digests], &[range], &policy, &control);
                 seen.unwrap_err().code
             };
             let bad = [

@@ -99,7 +99,7 @@ fn the_same_bytes_in_other_memory_are_not_resident() {
                 tensor: name.to_owned(),
             };
             let policy = Policy::default();
-            let seen = vault.verify_ranges(device, &digests, &[range], &policy, &control);
+            let seen = vault.verify_ranges(device, &[&digests], &[range], &policy, &control);
             let seen = seen.unwrap().ranges.remove(0);
             assert_eq!(seen.expected, seen.actual);
             assert_eq!(seen.verdict, expected, "{place:?}: {:?}", seen.reasons);

@@ -1,5 +1,6 @@
 //! Weights that another library loaded: hashed where they lie, compared with the verified file.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use napi::bindgen_prelude::{BigInt, Error, Result};
@@ -35,9 +36,9 @@ impl Held for Foreign {}
 #[napi(object, object_from_js = false)]
 pub(crate) struct ForeignView {
     pub verdict: &'static str,
+    pub reasons: Vec<String>,
     pub device_uuid: String,
     pub kernel: KernelView,
-    pub root: String,
     pub ranges: Vec<RangeView>,
     pub bytes_checked: i64,
     pub wall_seconds: f64,
@@ -48,6 +49,7 @@ pub(crate) struct ForeignView {
 
 #[napi(object, object_from_js = false)]
 pub(crate) struct RangeView {
+    pub part: u32,
     pub tensor: String,
     pub pointer: BigInt,
     pub bytes: i64,
@@ -63,25 +65,47 @@ pub(crate) struct RangeView {
 #[derive(Default)]
 pub(crate) struct DigestCache(Mutex<Option<Arc<TensorDigests>>>);
 
+/// A file of the model, and what is known of its tensors.
+pub(crate) struct Digestible {
+    pub(crate) file: Arc<Verified>,
+    pub(crate) digests: Arc<DigestCache>,
+}
+
+impl Digestible {
+    /// Digests of those of the tensors that the file has. A file that has none of them is not read.
+    fn of(
+        &self,
+        tensors: &BTreeSet<&str>,
+        control: &Control,
+    ) -> std::result::Result<Arc<TensorDigests>, VramError> {
+        let header = self.file.header();
+        let has = |name: &&str| header.tensor_named(name.as_bytes()).is_some();
+        let mine: BTreeSet<&str> = tensors.iter().copied().filter(has).collect();
+        if mine.is_empty() {
+            return Ok(Arc::default());
+        }
+        self.digests.of(&self.file, &mine, control)
+    }
+}
+
 impl DigestCache {
-    /// Digests of all the tensors that the ranges name and the file has.
+    /// Digests of these tensors, and of all that were asked for before.
     fn of(
         &self,
         verified: &Verified,
-        ranges: &[ForeignRange],
+        tensors: &BTreeSet<&str>,
         control: &Control,
     ) -> std::result::Result<Arc<TensorDigests>, VramError> {
         // A panic inside left nothing half done: the cache is filled last.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = |digests: &Arc<TensorDigests>, name: &str| digests.of(name).is_some();
-        let all = |digests: &&Arc<TensorDigests>| ranges.iter().all(|r| known(digests, &r.tensor));
+        let all = |digests: &&Arc<TensorDigests>| tensors.iter().all(|name| known(digests, name));
         if let Some(digests) = kept.as_ref().filter(all) {
             return Ok(Arc::clone(digests));
         }
         let before = kept.clone();
         let wanted = |name: &str| {
-            let named = ranges.iter().any(|range| range.tensor == name);
-            named || before.as_ref().is_some_and(|digests| known(digests, name))
+            tensors.contains(name) || before.as_ref().is_some_and(|digests| known(digests, name))
         };
         let digests = Arc::new(TensorDigests::read(verified, wanted, control)?);
         *kept = Some(Arc::clone(&digests));
@@ -90,14 +114,14 @@ impl DigestCache {
 }
 
 pub(super) fn run(
-    verified: &Verified,
-    cache: &DigestCache,
+    files: &[Digestible],
     ranges: &[ForeignRange],
     spot: &Spot,
     control: &Control,
 ) -> Foreign {
     let checked = vault::shared().and_then(|vault| {
-        let digests = cache.of(verified, ranges, control)?;
+        let digests = digests_of(files, ranges, control)?;
+        let digests: Vec<&TensorDigests> = digests.iter().map(|file| &**file).collect();
         vault.verify_ranges(spot.device, &digests, ranges, &spot.policy, control)
     });
     match checked {
@@ -110,6 +134,20 @@ pub(super) fn run(
             seen: None,
         },
     }
+}
+
+/// One a file, in order.
+fn digests_of(
+    files: &[Digestible],
+    ranges: &[ForeignRange],
+    control: &Control,
+) -> std::result::Result<Vec<Arc<TensorDigests>>, VramError> {
+    let tensors: BTreeSet<&str> = ranges.iter().map(|range| range.tensor.as_str()).collect();
+    let read = (1..).zip(files).map(|(part, file)| {
+        let digests = file.of(&tensors, control);
+        digests.map_err(|error| error.of_part(part, files.len()))
+    });
+    read.collect()
 }
 
 impl TryFrom<Range> for ForeignRange {
@@ -133,9 +171,9 @@ impl From<ForeignEvidence> for ForeignView {
     fn from(seen: ForeignEvidence) -> Self {
         Self {
             verdict: seen.verdict.as_str(),
+            reasons: seen.reasons,
             device_uuid: seen.device.to_string(),
             kernel: seen.kernel.into(),
-            root: seen.root.to_string(),
             ranges: seen.ranges.into_iter().map(RangeView::from).collect(),
             bytes_checked: saturating(seen.bytes_checked),
             wall_seconds: seen.wall_seconds,
@@ -149,6 +187,7 @@ impl From<ForeignEvidence> for ForeignView {
 impl From<RangeEvidence> for RangeView {
     fn from(seen: RangeEvidence) -> Self {
         Self {
+            part: seen.part,
             tensor: seen.range.tensor,
             pointer: seen.range.pointer.into(),
             bytes: saturating(seen.range.bytes),

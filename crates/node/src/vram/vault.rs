@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use napi::bindgen_prelude::{Env, Error, Object, Result};
+use napi::bindgen_prelude::{ClassInstance, Env, Error, Object, Result};
 use verify::{Ask, Root, SetAsk};
 use vram::{SealKey, Vault, VramError};
 
@@ -56,17 +56,18 @@ pub(crate) fn seal_set<'env>(
 
 pub(crate) fn verify_ranges<'env>(
     env: &'env Env,
-    model: &NativeModel,
+    files: &[ClassInstance<'_, NativeModel>],
     ranges: Vec<Range>,
     place: Place,
     control: &NativeControl,
 ) -> Result<Object<'env>> {
     let ranges: Result<Vec<_>> = ranges.into_iter().map(TryInto::try_into).collect();
     let (ranges, spot) = (ranges?, Spot::try_from(place)?);
-    let (verified, digests) = model.digestible()?;
+    let files: Result<Vec<_>> = files.iter().map(|file| file.digestible()).collect();
+    let files = files?;
     let control = control.inner.clone();
     thread::promise(env, "model-vram-ranges", move || {
-        foreign::run(&verified, &digests, &ranges, &spot, &control)
+        foreign::run(&files, &ranges, &spot, &control)
     })
 }
 
