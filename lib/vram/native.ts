@@ -15,8 +15,9 @@ export interface NativeDevice {
   readonly pci?: string;
   readonly totalBytes: number;
   readonly freeBytes?: number;
-  /** What this process holds of it, and what it asked for there and the driver has elsewhere; only where Linux DRM counts it. */
+  /** What this process holds of it, where NVML or Linux DRM counts it; absent also while it holds nothing, and in most containers. */
   readonly processBytes?: number;
+  /** What it asked for there and the driver has elsewhere; only where Linux DRM counts it. */
   readonly evictedBytes?: number;
   readonly kind: DeviceKind;
   /** Why its memory may not be called VRAM; absent where it may. */

@@ -109,6 +109,20 @@ describe("a seal", () => {
     expect(verdict).toEqual(["unified", "unified"]);
   });
 
+  test("is counted for this process, alike by the list of devices and by evidence, where the driver tells", async () => {
+    const said = await onTheDouble(`
+      const listed = async () => (await vramDevices()).devices[0].processBytes ?? null;
+      tell(await listed());
+      const shard = await loader.seal("m.gguf");
+      tell([shard.evidence.accounting.processBytes, await listed(), (await shard.verify()).accounting.processBytes]);
+      fails("host_pids=1");
+      tell([await listed(), (await shard.verify()).accounting.processBytes ?? null]);
+    `);
+    const [before, [sealed, ...after], unknown] = said as [unknown, number[], unknown];
+    expect(sealed).toBeGreaterThanOrEqual(2 ** 21);
+    expect([before, after, unknown]).toEqual([null, [sealed, sealed], [null, null]]);
+  });
+
   test("on a driver that lacks a function says which", async () => {
     const [error] = await onTheDouble(`tell(await caught(loader.seal("m.gguf")));`, ["cuMemCreate"]);
     expect(error).toMatchObject({ code: "VRAM_DRIVER_TOO_OLD", message: expect.stringContaining("cuMemCreate") as string });

@@ -188,7 +188,7 @@ pub struct DeviceMemory {
     pub total_bytes: u64,
     /// What is free now, all processes together, in bytes, where the driver says.
     pub free_bytes: Option<u64>,
-    /// What this process holds of it, in bytes, where the system tells that of a device that is not open (DRM).
+    /// What this process holds of it, in bytes, where that is told of a device that is not open (NVML, DRM).
     pub process_bytes: Option<u64>,
     /// What this process asked for there and the driver has elsewhere, in bytes, where it says (amdgpu).
     pub evicted_bytes: Option<u64>,

@@ -21,7 +21,7 @@ impl Nvml {
         Library::open().map(Self)
     }
 
-    /// What does not change while the process runs, and the memory that is free now.
+    /// What does not change while the process runs, the memory that is free now, and what this process holds of it.
     pub(crate) fn facts(&self, uuid: &DeviceUuid) -> Option<NvmlFacts> {
         let (device, slice) = self.find(uuid)?;
         let library = &self.0;
@@ -29,6 +29,7 @@ impl Nvml {
         Some(NvmlFacts {
             driver: library.driver_version(),
             free_bytes: library.free_bytes(device),
+            process_bytes: self.process_bytes(device),
             ecc: library.ecc(device),
             mig: library
                 .mig(device)
@@ -44,13 +45,17 @@ impl Nvml {
     /// What changes.
     pub(crate) fn counters(&self, uuid: &DeviceUuid) -> Option<NvmlCounters> {
         let (device, _) = self.find(uuid)?;
-        let used = self.0.processes(device);
         let remapped = self.0.remapped_rows(device);
         Some(NvmlCounters {
-            process_bytes: used.and_then(|used| facts::used_by(std::process::id(), &used)),
+            process_bytes: self.process_bytes(device),
             ecc_uncorrected: self.0.ecc_uncorrected(device),
             row_remap_pending: remapped.map(|rows| rows.pending),
         })
+    }
+
+    /// What this process holds of the device.
+    fn process_bytes(&self, device: DeviceHandle) -> Option<u64> {
+        facts::used_by(std::process::id(), &self.0.processes(device)?)
     }
 
     /// The device, and whether it is a slice of one, which has a UUID of its own under another prefix.

@@ -35,6 +35,33 @@ fn a_device_is_described_and_passes_its_test() {
 }
 
 #[test]
+fn what_this_process_holds_is_the_same_number_wherever_it_is_told() {
+    on_the_double(
+        "what_this_process_holds_is_the_same_number_wherever_it_is_told",
+        |double| {
+            let (vault, device) = vault();
+            let listed = || vault.devices().devices[0].memory.process_bytes;
+            assert_eq!(listed(), None, "it is not on the device");
+            let model = Model::of(&[("w", 3 << 20)]);
+            let sealed = seal(&vault, device, &model, Policy::default()).unwrap();
+            let held = sealed.evidence.accounting.process_bytes;
+            assert!(held >= Some(4 << 20), "{held:?}");
+            assert_eq!(listed(), held);
+            for unknown in ["host_pids=1", "uncounted=1", "uncounted=zero"] {
+                double.fails(unknown);
+                let usage = vault.capacity(device, None).unwrap();
+                let told = (usage.process_bytes, listed());
+                assert_eq!(told, (None, None), "{unknown}");
+            }
+            double.fails("");
+            assert_eq!(listed(), held);
+            vault.dispose(sealed.handle).unwrap();
+            assert!(listed() < held);
+        },
+    );
+}
+
+#[test]
 fn wrong_kernels_are_found_at_once() {
     on_the_double("wrong_kernels_are_found_at_once", |double| {
         let cuda = Cuda::open().unwrap();

@@ -38,7 +38,7 @@ pub(crate) fn device_of(cuda: &CudaFacts, nvml: Option<&NvmlFacts>) -> Device {
         memory: DeviceMemory {
             total_bytes: cuda.total_bytes,
             free_bytes: nvml.and_then(|nvml| nvml.free_bytes),
-            process_bytes: None,
+            process_bytes: nvml.and_then(|nvml| nvml.process_bytes),
             evicted_bytes: None,
         },
         kind: kind(cuda),

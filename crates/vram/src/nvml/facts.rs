@@ -7,6 +7,8 @@ use crate::{Addressing, DriverModel};
 pub(crate) struct NvmlFacts {
     pub(crate) driver: Option<String>,
     pub(crate) free_bytes: Option<u64>,
+    /// What this process holds.
+    pub(crate) process_bytes: Option<u64>,
     pub(crate) ecc: Option<bool>,
     pub(crate) mig: Option<bool>,
     pub(crate) addressing: Option<Addressing>,
@@ -24,16 +26,21 @@ pub(crate) struct NvmlCounters {
     pub(crate) row_remap_pending: Option<bool>,
 }
 
-/// A process on a device; its bytes are absent where the driver does not say, as always under WDDM.
+/// What NVML writes where it does not know a number of bytes, as always under WDDM.
+const NOT_AVAILABLE: u64 = u64::MAX;
+
+/// A process on a device, as NVML lists it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ProcessUse {
     pub(crate) pid: u32,
-    pub(crate) bytes: Option<u64>,
+    pub(crate) bytes: u64,
 }
 
-/// Process numbers are the host's: in a container this process may not find itself.
+/// What a process holds, where that is known. Process numbers are the host's: in a container this process may not find
+/// itself. A listed process has a context at least, which takes memory: drivers that do not look into containers write 0.
 pub(crate) fn used_by(pid: u32, list: &[ProcessUse]) -> Option<u64> {
-    list.iter().find(|use_| use_.pid == pid)?.bytes
+    let mine = list.iter().find(|one| one.pid == pid)?;
+    Some(mine.bytes).filter(|&bytes| bytes != NOT_AVAILABLE && bytes != 0)
 }
 
 pub(crate) fn addressing(value: u32) -> Option<Addressing> {
@@ -53,3 +60,6 @@ pub(crate) fn driver_model(value: u32) -> Option<DriverModel> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,9 +8,6 @@ const NAME: &str = "nvml.dll";
 #[cfg(not(windows))]
 const NAME: &str = "libnvidia-ml.so.1";
 
-/// What NVML writes where it does not know a number of bytes.
-const NOT_AVAILABLE: c_ulonglong = c_ulonglong::MAX;
-
 /// Processes on one device; more than this are not looked through.
 const PROCESSES_MAX: usize = 1024;
 
@@ -183,7 +180,7 @@ impl Library {
         list.truncate(usize::try_from(count).ok()?);
         let uses = list.iter().map(|info| ProcessUse {
             pid: info.pid,
-            bytes: (info.used != NOT_AVAILABLE).then_some(info.used),
+            bytes: info.used,
         });
         Some(uses.collect())
     }

@@ -7,6 +7,7 @@ use std::ffi::{c_char, c_int, c_uint, c_ulonglong, c_void};
 
 const NOT_SUPPORTED: c_int = 3;
 const NOT_FOUND: c_int = 6;
+const NOT_AVAILABLE: c_ulonglong = c_ulonglong::MAX;
 
 #[repr(C)]
 #[derive(Clone, Copy)]
@@ -85,9 +86,23 @@ pub extern "C" fn nvmlDeviceGetComputeRunningProcesses_v3(
     count: *mut c_uint,
     list: *mut ProcessInfo,
 ) -> c_int {
+    let faults = Faults::now();
+    let (contexts, used) = {
+        let state = whatever();
+        (state.contexts, state.used_bytes())
+    };
+    // Without a context a process is not on the device.
+    if contexts == 0 {
+        put(count, 0);
+        return 0;
+    }
     let me = ProcessInfo {
-        pid: std::process::id(),
-        used: whatever().used_bytes(),
+        pid: std::process::id() + c_uint::from(faults.has("host_pids")),
+        used: match faults.text("uncounted") {
+            Some("zero") => 0,
+            Some(_) => NOT_AVAILABLE,
+            None => used,
+        },
         gpu_instance: 0,
         compute_instance: 0,
     };

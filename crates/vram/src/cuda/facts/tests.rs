@@ -30,6 +30,7 @@ fn pcie5() -> NvmlFacts {
     NvmlFacts {
         driver: Some("550.54.15".to_owned()),
         free_bytes: Some(84_000_000_000),
+        process_bytes: Some(500_000_000),
         ecc: Some(true),
         mig: Some(false),
         addressing: None,
