@@ -29,7 +29,7 @@ import { NO_VRAM_METRICS, vramMetrics } from "./vram/metrics.ts";
 import { ModelVram } from "./vram/model-vram.ts";
 import type { NativePlace } from "./vram/native.ts";
 import { parseSealOptions } from "./vram/options.ts";
-import type { SealOptions } from "./vram/options.ts";
+import type { ParsedPlace, SealOptions } from "./vram/options.ts";
 import type { Shard } from "./vram/shard.ts";
 import { VramError } from "./vram/errors.ts";
 
@@ -103,7 +103,8 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     const bytes = pathBytes(path);
     const { call: asked, place } = parseSealOptions(options, this.#rules("seal"));
     return this.#run("seal", bytes, asked, async (call) => {
-      const device = await this.#vram.device(call, place);
+      const device = await this.#vram.device(place);
+      if (device instanceof VramError) throw await this.#withoutDevice(call, place, device);
       const spot = { backend: device.backend, deviceUuid: device.uuid, policy: place.policy.native };
       const verdict = await this.#accepted(call, () => this.#sealFiles(call, spot));
       return this.#vram.handOver(call, place, device, verdict);
@@ -221,6 +222,12 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     const error = refusalError(verdict.refusal, call.signal.reason);
     await recordRefusal(this.#options, call, error, verdict);
     throw error;
+  }
+
+  /** That there is no device hides nothing: what the path is worth is judged and recorded first, as {@link load} does. */
+  async #withoutDevice(call: Call, place: ParsedPlace, error: VramError): Promise<VramError> {
+    await this.#accepted(call, () => this.#root.find(call.promised.path));
+    return this.#vram.refused(call, place, error);
   }
 
   #tellRecords(verdict: WholeVerdict): void {

@@ -48,12 +48,12 @@ export class VramDesk {
     this.#metrics = metrics;
   }
 
-  /** The device for this call. @throws VramError, recorded */
-  async device(call: Call, place: ParsedPlace): Promise<VramDevice> {
+  /** The device for a call, or why there is none: not recorded yet, for what the path is worth comes first. */
+  async device(place: ParsedPlace): Promise<VramDevice | VramError> {
     try {
       return chooseDevice(await vramDevices(), place);
     } catch (failure) {
-      throw await this.refused(call, place, internalVramError(failure));
+      return internalVramError(failure);
     }
   }
 

@@ -41,6 +41,12 @@ describe("vram devices", () => {
     expect(code).toBe(3);
     expect(lines(stdout)).toMatchObject([{ ok: false, code: "VRAM_NO_DRIVER" }, { ok: false, code: "VRAM_NO_DRIVER" }]);
     expect(stderr).toContain("There is no GPU");
+    const trail = join(home, "audit");
+    for (const command of ["seal", "verify", "watch"]) {
+      const escaped = await cli(["vram", command, "../m.gguf", "--root", ".", "--json", "--audit", trail], await models(), env);
+      expect([escaped.code, line(escaped.stdout)]).toMatchObject([1, { ok: false, code: "PATH_TRAVERSAL", severity: "CRITICAL" }]);
+    }
+    expect((await recordsOf(trail)).filter(({ sev }) => sev === "CRITICAL").map(({ type }) => type)).toEqual(Array(3).fill("PathTraversalAttempt"));
     const sealed = await cli(["vram", "seal", "m.gguf", "--json"], await models(), env);
     expect([sealed.code, line(sealed.stdout)]).toMatchObject([3, { path: "m.gguf", ok: false, code: "VRAM_NO_DRIVER", retriable: false }]);
   });

@@ -1,8 +1,8 @@
 /** Without any GPU everything but the GPU works, and says plainly that there is none. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, test } from "vitest";
-import { NO_VULKAN, program } from "../support/driver-double.ts";
+import { describe, expect, test } from "vitest";
+import { DOUBLE_MS_MAX, installedDouble, NO_VULKAN, program } from "../support/driver-double.ts";
 import { folder } from "../support/gate.ts";
 
 /** Libraries that are none, under the drivers' names: what is installed here must not decide the test. */
@@ -50,6 +50,44 @@ test("every call is a typed error, in the process and in its workers, and the ga
     "VRAM_NO_DRIVER",
     "GGUF",
   ]);
+});
+
+/** What a path can be that is no model's, made beneath `models` and beside it. */
+const PATHS = `
+  import { execFileSync } from "node:child_process";
+  import { symlinkSync } from "node:fs";
+  mkdirSync(join(home, "models/folder"));
+  execFileSync("mkfifo", [join(home, "models/pipe")]);
+  writeFileSync(join(home, "secret.gguf"), "outside");
+  symlinkSync("../secret.gguf", join(home, "models/link.gguf"));
+  symlinkSync("loop.gguf", join(home, "models/loop.gguf"));
+  const paths = ["../secret.gguf", "/etc/passwd", "m.gguf\\0", "link.gguf", "missing/../../secret.gguf", "folder", "pipe", "none.gguf", "", "loop.gguf"];
+  const worth = async (call) => {
+    const before = records().length;
+    const { name, code, severity } = await caught(call);
+    const [record, ...more] = records().slice(before);
+    const { type, sev, outcome, action, reason, target } = record;
+    return { name, code, severity, type, sev, outcome, reason, action, dev: target.dev !== undefined, more: more.length };
+  };
+`;
+
+describe("what a path is worth is judged, and on disk, before any device counts", () => {
+  test.each([
+    ["without a GPU", noDrivers],
+    ["with a GPU that the call does not name", installedDouble],
+    ["with a GPU", installedDouble],
+  ])("%s", { timeout: DOUBLE_MS_MAX }, async (which, env) => {
+    const options = which.endsWith("name") ? { device: "GPU-00000000-0000-0000-0000-000000000000" } : {};
+    const { said } = await program(`${PATHS}
+      for (const path of paths) tell([await worth(loader.load(path)), await worth(loader.seal(path, ${JSON.stringify(options)}))]);
+    `, await env());
+    const pairs = said as [Record<string, unknown>, Record<string, unknown>][];
+    expect(pairs.map(([, { code }]) => code)).toEqual([
+      "PATH_TRAVERSAL", "PATH_TRAVERSAL", "PATH_TRAVERSAL", "PATH_TRAVERSAL", "PATH_TRAVERSAL", "NOT_REGULAR_FILE", "NOT_REGULAR_FILE", "NOT_FOUND", "NOT_FOUND", "IO",
+    ]);
+    expect(pairs[0]?.[1]).toMatchObject({ name: "ModelLoadError", severity: "CRITICAL", type: "PathTraversalAttempt", sev: "CRITICAL", outcome: "denied" });
+    for (const [load, seal] of pairs) expect(seal).toEqual({ ...load, action: "model.seal" });
+  });
 });
 
 test("a call after the loader's disposal, and a wrong option, are the usual errors", async () => {

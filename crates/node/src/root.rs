@@ -111,6 +111,15 @@ impl NativeRoot {
         })
     }
 
+    /// Whether the path opens a regular file beneath the root, on a thread of its own. Nothing is read.
+    #[napi(catch_unwind)]
+    pub fn find<'env>(&self, env: &'env Env, path: &[u8]) -> Result<Object<'env>> {
+        let (root, path) = (self.current()?, path.to_vec());
+        thread::promise(env, "model-beside", move || {
+            Verdict::from(verify::find(&root, &path))
+        })
+    }
+
     /// Reads a small file whole, on a thread of its own.
     #[napi(catch_unwind)]
     pub fn read_small<'env>(

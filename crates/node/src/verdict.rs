@@ -159,6 +159,16 @@ impl From<verify::Inspected> for Verdict {
     }
 }
 
+/// A file that is there, and was not read.
+impl From<verify::FileFacts> for Verdict {
+    fn from(facts: verify::FileFacts) -> Self {
+        Self {
+            facts: Some((&facts).into()),
+            ..Self::default()
+        }
+    }
+}
+
 impl<T: Into<Self>> From<std::result::Result<T, verify::Refusal>> for Verdict {
     fn from(outcome: std::result::Result<T, verify::Refusal>) -> Self {
         match outcome {

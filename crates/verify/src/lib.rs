@@ -67,7 +67,7 @@ mod tiles;
 mod window;
 
 pub use abreast::PartConsumer;
-pub use beside::{read_small, real_path};
+pub use beside::{find, read_small, real_path};
 pub use block::Block;
 pub use bytes::{BytesPass, VerifiedBytes};
 pub use code::Code;
