@@ -6,7 +6,7 @@ import { ModelLoadError } from "../errors.ts";
 import type { NativeGguf } from "../native.ts";
 import { headerOf } from "../set.ts";
 import type { WholeSealed } from "../set.ts";
-import { chooseDevice, vramDevices } from "./device.ts";
+import { deviceFor } from "./device.ts";
 import type { VramDevice } from "./device.ts";
 import { internalVramError, VramError, vramError } from "./errors.ts";
 import { evidenceOf } from "./evidence.ts";
@@ -51,7 +51,7 @@ export class VramDesk {
   /** The device for a call, or why there is none: not recorded yet, for what the path is worth comes first. */
   async device(place: ParsedPlace): Promise<VramDevice | VramError> {
     try {
-      return chooseDevice(await vramDevices(), place);
+      return await deviceFor(place);
     } catch (failure) {
       return internalVramError(failure);
     }

@@ -23,6 +23,23 @@ export async function vramDevices(): Promise<VramDevices> {
   return devicesOf(await native.vramDevices());
 }
 
+/**
+ * The device that a call is about, as {@link chooseDevice} chooses among all. Vulkan is asked, and its drivers loaded, only where
+ * CUDA has no device for it.
+ * @throws as {@link chooseDevice}
+ */
+export async function deviceFor(place: ParsedPlace): Promise<VramDevice> {
+  const found = devicesOf(await native.vramDevices(place.backend ?? "cuda"));
+  if (place.backend !== undefined || settles(found, place)) return chooseDevice(found, place);
+  const more = devicesOf(await native.vramDevices("vulkan"));
+  return chooseDevice({ devices: [...found.devices, ...more.devices], absent: [...found.absent, ...more.absent] }, place);
+}
+
+/** Whether no other interface's device could come before one of these. */
+function settles({ devices }: VramDevices, { device }: ParsedPlace): boolean {
+  return devices.some(({ isVram, uuid }) => (device === undefined ? isVram : sameUuid(uuid, device)));
+}
+
 function devicesOf({ devices, absent }: NativeDevices): VramDevices {
   return {
     devices: devices.map((device) => ({ ...device, isVram: device.notVram === undefined })),

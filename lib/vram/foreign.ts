@@ -8,7 +8,7 @@ import type { GgufView } from "../gguf-view.ts";
 import { kindOf } from "../options.ts";
 import { native } from "../native.ts";
 import type { NativeModel } from "../native.ts";
-import { chooseDevice, vramDevices } from "./device.ts";
+import { deviceFor } from "./device.ts";
 import { internalVramError, VramError, vramError } from "./errors.ts";
 import type { VramMetrics } from "./metrics.ts";
 import type { NativeForeign, NativeRange, NativeRangeSeen } from "./native.ts";
@@ -79,7 +79,7 @@ export async function foreignCheck(ask: ForeignAsk): Promise<ForeignReport> {
 }
 
 async function looked({ models, gguf, ranges, place, signal }: ForeignAsk): Promise<ForeignReport> {
-  const device = chooseDevice(await vramDevices(), place);
+  const device = await deviceFor(place);
   const control = native.newControl();
   const stop = (): void => { control.cancel(); };
   signal?.addEventListener("abort", stop, { once: true });

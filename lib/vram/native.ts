@@ -280,8 +280,8 @@ export interface NativeDrmUse {
 }
 
 export interface NativeVram {
-  /** Asks every driver anew; never fails: a missing driver is an answer. */
-  vramDevices(): Promise<NativeDevices>;
+  /** Asks every driver anew, or that of one interface alone, in which case no other is loaded. A missing driver is an answer. */
+  vramDevices(backend?: BackendName): Promise<NativeDevices>;
   /** What Linux DRM counts for this process; without such a driver everything is absent. */
   vramDrmUse(): Promise<NativeDrmUse>;
   /** Reads the file once, and seals the very bytes that are judged. */

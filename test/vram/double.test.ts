@@ -57,7 +57,7 @@ describe("a seal", () => {
     ["oom=1", {}, "VRAM_ALLOCATION_FAILED", "VramAllocationFailed", "HIGH", {}],
     ["slow_pages=all", {}, "VRAM_NOT_RESIDENT", "ResidencyLost", "CRITICAL", {}],
     ["", { device: "GPU-00000000-0000-0000-0000-000000000000" }, "VRAM_NO_DEVICE", "VramAllocationFailed", "INFO", {}],
-    ["", { backend: "vulkan" }, "VRAM_NO_DEVICE", "VramAllocationFailed", "INFO", {}],
+    ["", { backend: "vulkan" }, "VRAM_NO_DRIVER", "VramAllocationFailed", "INFO", {}],
     ["lost=1", {}, "VRAM_DEVICE_LOST", "DeviceLost", "CRITICAL", {}],
   ];
 

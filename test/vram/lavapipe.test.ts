@@ -3,11 +3,31 @@ import { beforeAll, expect, test } from "vitest";
 import { lavapipe } from "../gpu/lavapipe.ts";
 import type { Lavapipe } from "../gpu/lavapipe.ts";
 import { INSTALL_MS_MAX } from "../support/debian.ts";
-import { program } from "../support/driver-double.ts";
+import { DOUBLE_MS_MAX, installedDouble, program } from "../support/driver-double.ts";
 
 let found: Lavapipe | string;
 
 beforeAll(async () => { found = await lavapipe(); }, INSTALL_MS_MAX);
+
+test("Vulkan and its drivers are loaded by the first question that CUDA has no answer to", { timeout: DOUBLE_MS_MAX }, async (ctx) => {
+  if (typeof found === "string") return ctx.skip(found);
+  const double = await installedDouble();
+  const env = { ...double, ...found.env, LD_LIBRARY_PATH: [double["LD_LIBRARY_PATH"], found.env["LD_LIBRARY_PATH"]].filter(Boolean).join(":") };
+  const { said } = await program(`
+    const loaded = () => [/\\/libcuda\\.so/u, /\\/libvulkan/u].map((library) => library.test(readFileSync("/proc/self/maps", "utf8")));
+    tell(loaded());
+    const shard = await loader.seal("m.gguf");
+    const model = await loader.load("m.gguf");
+    const { name, offset, bytes } = [...model.gguf.tensors][0];
+    await model.verifyRanges([{ pointer: shard.pointer + BigInt(offset), bytes, tensor: name }], { device: shard.device.uuid });
+    await caught(loader.seal("m.gguf", { backend: "cuda", device: "GPU-00000000-0000-0000-0000-000000000000" }));
+    tell(loaded());
+    tell((await caught(loader.seal("m.gguf", { device: "GPU-00000000-0000-0000-0000-000000000000" }))).code);
+    tell(loaded());
+    tell((await vramDevices()).devices.map(({ backend }) => backend));
+  `, env);
+  expect(said).toEqual([[false, false], [true, false], "VRAM_NO_DEVICE", [true, true], ["cuda", "vulkan"]]);
+});
 
 test("a software device is refused by default, and allowed it is unified", async (ctx) => {
   if (typeof found === "string") return ctx.skip(found);

@@ -135,10 +135,11 @@ pub fn fold_hashes(hashes: &[u8]) -> Result<Buffer> {
     Ok(root.as_bytes().to_vec().into())
 }
 
-/// Asks every GPU driver for its devices, on a thread of its own. A missing driver is an answer.
+/// Asks every GPU driver for its devices, or those of one interface alone, on a thread of its own. A missing driver is an
+/// answer.
 #[napi(catch_unwind)]
-pub fn vram_devices(env: &Env) -> Result<Object<'_>> {
-    thread::promise(env, "vram-devices", vram::devices)
+pub fn vram_devices(env: &Env, backend: Option<String>) -> Result<Object<'_>> {
+    vram::devices(env, backend.as_deref())
 }
 
 /// What Linux DRM counts for this process, on a thread of its own.

@@ -20,8 +20,7 @@ mod seal_set;
 mod shard;
 mod vault;
 
-pub(crate) use device::devices;
 pub(crate) use drm::drm_use;
 pub(crate) use foreign::{DigestCache, Digestible, Range};
 pub(crate) use place::Place;
-pub(crate) use vault::{measure, seal, seal_set, verify_ranges};
+pub(crate) use vault::{devices, measure, seal, seal_set, verify_ranges};

@@ -63,6 +63,11 @@ impl Code {
         }
     }
 
+    /// Whether it says that an interface does not answer at all.
+    pub(crate) fn is_absence(self) -> bool {
+        matches!(self, Self::NoDriver | Self::DriverTooOld)
+    }
+
     /// Whether the same call may succeed later although nobody repairs anything.
     pub fn is_retriable(self) -> bool {
         matches!(

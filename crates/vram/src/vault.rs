@@ -1,5 +1,6 @@
 //! The vault: devices that were opened, models that are sealed, and every call a host makes.
 
+use crate::interface::Interface;
 use crate::model::Model;
 use crate::sealing::{Identity, Upload};
 use crate::shard::{Shard, Watch, disposed};
@@ -9,17 +10,14 @@ use crate::{
     ForeignRange, Gpu, Handle, Level, Measured, Monotonic, Policy, Scrub, SealKey, SealRecord,
     TensorDigests, Usage, Verdict, VramError, Vulkan, foreign, measuring,
 };
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use verify::{Block, Consumer, Control, Verified};
 
 /// All of a process's sealed models. Dropped, it disposes of every one.
 pub struct Vault {
-    backends: Vec<Arc<dyn Backend>>,
-    absent: Vec<VramError>,
+    interfaces: Vec<Interface>,
     key: SealKey,
     clock: Arc<dyn Clock>,
-    gpus: Mutex<HashMap<(BackendKind, DeviceUuid), Arc<dyn Gpu>>>,
     models: Mutex<Slots<Arc<Model>>>,
 }
 
@@ -61,43 +59,35 @@ pub struct Sealing<'vault> {
 }
 
 impl Vault {
-    /// A vault over the interfaces that this system has.
+    /// A vault over the interfaces that this system has. Each is loaded when it is first asked for.
     pub fn open(key: SealKey) -> Self {
-        let mut backends: Vec<Arc<dyn Backend>> = Vec::new();
-        let mut absent = Vec::new();
-        match Cuda::open() {
-            Ok(cuda) => backends.push(Arc::new(cuda)),
-            Err(error) => absent.push(error),
-        }
-        match Vulkan::open() {
-            Ok(vulkan) => backends.push(Arc::new(vulkan)),
-            Err(error) => absent.push(error),
-        }
-        let mut vault = Self::with(key, backends, Arc::new(Monotonic::default()));
-        vault.absent = absent;
-        vault
+        let interfaces = vec![
+            Interface::new(BackendKind::Cuda, Cuda::open),
+            Interface::new(BackendKind::Vulkan, Vulkan::open),
+        ];
+        Self::over(key, interfaces, Arc::new(Monotonic::default()))
     }
 
     /// A vault over these interfaces, timed by this clock.
     pub fn with(key: SealKey, backends: Vec<Arc<dyn Backend>>, clock: Arc<dyn Clock>) -> Self {
+        let interfaces = backends.into_iter().map(Interface::loaded).collect();
+        Self::over(key, interfaces, clock)
+    }
+
+    fn over(key: SealKey, interfaces: Vec<Interface>, clock: Arc<dyn Clock>) -> Self {
         Self {
-            backends,
-            absent: Vec::new(),
+            interfaces,
             key,
             clock,
-            gpus: Mutex::default(),
             models: Mutex::default(),
         }
     }
 
-    /// The devices that there are now.
-    pub fn devices(&self) -> Found {
-        let mut found = Found {
-            absent: self.absent.clone(),
-            ..Found::default()
-        };
-        for backend in &self.backends {
-            match backend.devices() {
+    /// The devices that there are now: of all interfaces, or of one alone, in which case no other is loaded.
+    pub fn devices(&self, wanted: Option<BackendKind>) -> Found {
+        let mut found = Found::default();
+        for interface in self.interfaces(wanted) {
+            match interface.devices() {
                 Ok(devices) => found.devices.extend(devices),
                 Err(error) => found.absent.push(error),
             }
@@ -263,35 +253,27 @@ impl Vault {
         model.map_or(Ok(0), |model| model.dispose())
     }
 
+    /// The device, of the first interface that knows it. That an interface is absent is told only to who asked for it.
     pub(crate) fn gpu(
         &self,
         device: DeviceUuid,
         wanted: Option<BackendKind>,
     ) -> Result<Arc<dyn Gpu>, VramError> {
-        let none = || VramError::new(Code::NoDevice, "no device has this UUID").on(device);
-        let mut last = none();
-        for backend in &self.backends {
-            if wanted.is_some_and(|wanted| wanted != backend.kind()) {
-                continue;
-            }
-            match self.opened(&**backend, device) {
+        let mut last = VramError::new(Code::NoDevice, "no device has this UUID");
+        for interface in self.interfaces(wanted) {
+            match interface.gpu(device) {
                 Ok(gpu) => return Ok(gpu),
                 Err(error) if error.code == Code::NoDevice => {}
+                Err(error) if error.code.is_absence() && wanted.is_none() => {}
                 Err(error) => last = error,
             }
         }
-        Err(last)
+        Err(last.on(device))
     }
 
-    /// A device is opened once, which takes a while, and stays open.
-    fn opened(&self, backend: &dyn Backend, device: DeviceUuid) -> Result<Arc<dyn Gpu>, VramError> {
-        let mut gpus = self.gpus.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(gpu) = gpus.get(&(backend.kind(), device)) {
-            return Ok(gpu.clone());
-        }
-        let gpu = backend.open(device)?;
-        gpus.insert((backend.kind(), device), gpu.clone());
-        Ok(gpu)
+    fn interfaces(&self, wanted: Option<BackendKind>) -> impl Iterator<Item = &Interface> {
+        let all = self.interfaces.iter();
+        all.filter(move |one| wanted.is_none_or(|wanted| wanted == one.kind))
     }
 
     /// Seals one file with this vault's key.

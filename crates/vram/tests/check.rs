@@ -273,7 +273,7 @@ fn a_full_device_can_still_be_checked_and_measured_only_with_room() {
     on_a_sealed_model(
         "a_full_device_can_still_be_checked_and_measured_only_with_room",
         |double, vault, handle, _| {
-            let device = vault.devices().devices[0].uuid;
+            let device = vault.devices(None).devices[0].uuid;
             let control = Control::new();
             let measured = vault.measure(device, None, 4 << 20, &control).unwrap();
             // 1.5 TB/s by the double's clock, but for the launch.
@@ -321,7 +321,7 @@ fn a_lost_device_is_an_answer_and_stays_one() {
                 assert_eq!(error.driver.unwrap().name, "CUDA_ERROR_LAUNCH_FAILED");
             }
             double.fails("");
-            let device = vault.devices().devices[0].uuid;
+            let device = vault.devices(None).devices[0].uuid;
             let size = model.bytes.len() as u64;
             let begun = vault.begin(device, None, size, Policy::default());
             assert_eq!(begun.err().unwrap().code, Code::DeviceLost);

@@ -40,7 +40,7 @@ fn what_this_process_holds_is_the_same_number_wherever_it_is_told() {
         "what_this_process_holds_is_the_same_number_wherever_it_is_told",
         |double| {
             let (vault, device) = vault();
-            let listed = || vault.devices().devices[0].memory.process_bytes;
+            let listed = || vault.devices(None).devices[0].memory.process_bytes;
             assert_eq!(listed(), None, "it is not on the device");
             let model = Model::of(&[("w", 3 << 20)]);
             let sealed = seal(&vault, device, &model, Policy::default()).unwrap();

@@ -1,7 +1,7 @@
 //! Devices as plain values.
 
 use napi_derive::napi;
-use vram::Device;
+use vram::{BackendKind, Device};
 
 use super::failure::VramFailure;
 use super::vault;
@@ -52,11 +52,11 @@ pub(crate) struct LinkView {
     pub name: String,
 }
 
-/// Asks every interface anew.
-pub(crate) fn devices() -> Devices {
+/// Asks every interface anew, or one alone, in which case no other is loaded.
+pub(super) fn run(wanted: Option<BackendKind>) -> Devices {
     match vault::shared() {
         Ok(vault) => {
-            let found = vault.devices();
+            let found = vault.devices(wanted);
             Devices {
                 devices: found.devices.into_iter().map(DeviceView::from).collect(),
                 absent: found.absent.into_iter().map(VramFailure::from).collect(),

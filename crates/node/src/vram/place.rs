@@ -43,7 +43,7 @@ impl TryFrom<Place> for Spot {
     }
 }
 
-fn backend_named(name: &str) -> Result<BackendKind> {
+pub(super) fn backend_named(name: &str) -> Result<BackendKind> {
     let known = [BackendKind::Cuda, BackendKind::Vulkan];
     let found = known.into_iter().find(|kind| kind.as_str() == name);
     found.ok_or_else(|| Error::from_reason("an interface of no known name"))

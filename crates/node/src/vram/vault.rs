@@ -6,9 +6,10 @@ use napi::bindgen_prelude::{ClassInstance, Env, Error, Object, Result};
 use verify::{Ask, Root, SetAsk};
 use vram::{SealKey, Vault, VramError};
 
+use super::device;
 use super::foreign::{self, Range};
 use super::measure::run as run_measure;
-use super::place::{Place, Spot};
+use super::place::{Place, Spot, backend_named};
 use super::seal::run as run_seal;
 use super::seal_set::run as run_seal_set;
 use crate::control::NativeControl;
@@ -28,6 +29,11 @@ pub(super) fn shared() -> std::result::Result<Arc<Vault>, VramError> {
     let vault = Arc::new(Vault::open(SealKey::random()?));
     *slot = Some(Arc::clone(&vault));
     Ok(vault)
+}
+
+pub(crate) fn devices<'env>(env: &'env Env, backend: Option<&str>) -> Result<Object<'env>> {
+    let wanted = backend.map(backend_named).transpose()?;
+    thread::promise(env, "vram-devices", move || device::run(wanted))
 }
 
 pub(crate) fn seal<'env>(

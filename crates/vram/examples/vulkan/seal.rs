@@ -54,7 +54,7 @@ pub(crate) fn seal(folder: &str, allowed: bool) -> Outcome {
 
 fn sealed(vault: &Vault, folder: &Path, policy: Policy) -> Result<Sealed, VramError> {
     let none = || VramError::new(Code::NoDevice, "there is no device");
-    let device = vault.devices().devices.first().ok_or_else(none)?.uuid;
+    let device = vault.devices(None).devices.first().ok_or_else(none)?.uuid;
     let bytes = std::fs::metadata(folder.join(FILE)).unwrap().len();
     let mut sealing = vault.begin(device, None, bytes, policy)?;
     let ask = Ask {

@@ -165,7 +165,7 @@ pub fn vault() -> (Vault, DeviceUuid) {
         vec![Arc::new(cuda)],
         Arc::new(Double),
     );
-    let device = vault.devices().devices[0].uuid;
+    let device = vault.devices(None).devices[0].uuid;
     (vault, device)
 }
 
