@@ -21,6 +21,7 @@ import { settlePromise } from "./promised.ts";
 import { proofOf, RecordWarnings } from "./proof.ts";
 import { openRecords } from "./records.ts";
 import type { BytesReport, InspectReport, ProtectReport } from "./reports.ts";
+import { keyOf, SEAL_KEY } from "./secret-key.ts";
 import { headerOf, wholeSealed, wholeVerdict } from "./set.ts";
 import type { WholeSealed, WholeVerdict } from "./set.ts";
 import { Slots } from "./slots.ts";
@@ -56,29 +57,30 @@ export class ModelLoader implements AsyncDisposable, Disposable {
   });
   #disposed = false;
 
-  private constructor(root: NativeRoot, options: ParsedLoader, records: NativeRecords | undefined) {
+  private constructor(root: NativeRoot, options: ParsedLoader, records: NativeRecords | undefined, sealSecret: Uint8Array | undefined) {
     const { threads } = options;
     this.#proving = { ...(records === undefined ? {} : { records }), ...(threads === undefined ? {} : { threads }) };
     this.#root = root;
     this.#options = options;
     this.#slots = new Slots(options.concurrency);
     this.#metrics = options.registry === undefined ? NO_METRICS : loaderMetrics(options.registry);
-    this.#vram = new VramDesk(options, options.registry === undefined ? NO_VRAM_METRICS : vramMetrics(options.registry));
+    this.#vram = new VramDesk(options, options.registry === undefined ? NO_VRAM_METRICS : vramMetrics(options.registry), sealSecret);
     if (options.registry !== undefined) options.audit?.attachMetrics(options.registry);
   }
 
   /**
    * Opens the root folder that every path must stay beneath.
    * @throws TypeError naming a bad option
-   * @throws ModelLoadError NOT_FOUND, PERMISSION_DENIED, IO or PLATFORM_UNSUPPORTED; Error RECORD_KEY for a bad key file
+   * @throws ModelLoadError NOT_FOUND, PERMISSION_DENIED, IO or PLATFORM_UNSUPPORTED; Error RECORD_KEY or SEAL_KEY for a bad key file
    */
   static async open(options: LoaderOptions): Promise<ModelLoader> {
     const parsed = parseLoaderOptions(options);
     const records = parsed.records === undefined ? undefined : openRecords(parsed.records);
+    const sealSecret = parsed.seals === undefined ? undefined : keyOf(parsed.seals, SEAL_KEY);
     const { root, refusal } = native.openRoot(parsed.root);
     if (root === undefined) throw refusalError(refusal ?? internal("the root was neither opened nor refused"));
     if (!parsed.auditChosen) warnUnaudited();
-    const loader = new ModelLoader(root, parsed, records);
+    const loader = new ModelLoader(root, parsed, records, sealSecret);
     await recordFailOpen(parsed);
     return loader;
   }
@@ -105,7 +107,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
     return this.#run("seal", bytes, asked, async (call) => {
       const device = await this.#vram.device(place);
       if (device instanceof VramError) throw await this.#withoutDevice(call, place, device);
-      const spot = { backend: device.backend, deviceUuid: device.uuid, policy: place.policy.native };
+      const spot = this.#vram.spot(device, place);
       const verdict = await this.#accepted(call, () => this.#sealFiles(call, spot));
       return this.#vram.handOver(call, place, device, verdict);
     });

@@ -12,9 +12,11 @@ import { ModelTensor } from "./model-tensor.ts";
 import type { NativeModel } from "./native.ts";
 import type { Promised } from "./promised.ts";
 import type { Proof } from "./proof.ts";
+import type { Evidence } from "./vram/evidence.ts";
 import type { ForeignRange, ForeignReport } from "./vram/foreign.ts";
 import type { ModelVram, Offloaded, OffloadOptions } from "./vram/model-vram.ts";
-import type { ForeignOptions } from "./vram/options.ts";
+import type { ForeignOptions, SpotCheckOptions } from "./vram/options.ts";
+import type { Shard } from "./vram/shard.ts";
 
 /** What a model knows from the pass that verified it. */
 export interface ModelFacts {
@@ -152,6 +154,18 @@ export class Model implements AsyncDisposable, Disposable {
   async verifyRanges(ranges: readonly ForeignRange[], options?: ForeignOptions): Promise<ForeignReport> {
     if (this.#life.ended) throw this.#life.disposedError();
     return this.#vram.verifyRanges(ranges, options);
+  }
+
+  /**
+   * Holds random tiles of this model, sealed in GPU memory, against the same tiles of its files, which are read again: both under a key
+   * that nobody could know before. A change in a fraction f of the tiles escapes k of them with the probability (1 - f)^k.
+   * @throws TypeError where the shard holds another model; VramError as {@link Shard.verify}, and
+   *   VRAM_FILE_CHANGED where a file is no longer the verified one
+   */
+  async spotCheck(shard: Shard, options?: SpotCheckOptions): Promise<Evidence> {
+    if (this.#life.ended) throw this.#life.disposedError();
+    if (this.sha256 !== shard.sha256) throw new TypeError("this shard holds another model");
+    return this.#vram.spotCheck(shard, options);
   }
 
   /**

@@ -1,4 +1,5 @@
 /** Options from outside, parsed once: what leaves this file is typed, bounded and complete. */
+import type { KeyObject } from "node:crypto";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Registry } from "prom-client";
@@ -10,6 +11,8 @@ import type { GuardName } from "./guard.ts";
 import type { NativeLimits, NativePolicy } from "./native.ts";
 import { recordKey } from "./records.ts";
 import type { ParsedRecords, RecordsOptions } from "./records.ts";
+import { givenKey, SEAL_KEY } from "./secret-key.ts";
+import type { GivenKey } from "./secret-key.ts";
 
 /** Parser limits; absent ones keep their default (README, "Limits"). Counts and bytes are whole numbers. */
 export interface GgufLimits {
@@ -70,8 +73,18 @@ export interface LoaderOptions extends JudgeOptions {
   readonly limits?: GgufLimits | undefined;
   /** Where full verifications are recorded, so that later loads of the same digest are faster. Default: nowhere. */
   readonly records?: RecordsOptions | undefined;
+  /** The secret that seals in GPU memory bear the MAC of (`loader.seal`). Default: a random key that ends with the process. */
+  readonly seals?: SealsOptions | undefined;
   /** Threads of one load that is proven by a record, or of a split model, 1 to 32. Default: as many as the process may run at once. */
   readonly threads?: number | undefined;
+}
+
+/** One of the two. Whoever has the secret can make seal records that are believed. */
+export interface SealsOptions {
+  /** At least 32 secret bytes. */
+  readonly key?: KeyObject | Uint8Array | undefined;
+  /** A file of exactly 32, open to its owner alone; made where it is missing. */
+  readonly keyFile?: string | undefined;
 }
 
 /** Who asks, on whose behalf, and how to stop or watch it. */
@@ -112,6 +125,7 @@ export interface ParsedLoader {
   readonly onAuditFailure: "refuse" | "continue";
   readonly concurrency: number;
   readonly records: ParsedRecords | undefined;
+  readonly seals: GivenKey | undefined;
   readonly threads: number | undefined;
   readonly judge: ParsedJudge;
 }
@@ -145,9 +159,10 @@ const JUDGE_NAMES = [
   "strict", "engineSafety", "requireDigest", "maxBytes", "guard", "minGuard", "flatDigest", "digestFrom",
 ] as const satisfies readonly (keyof JudgeOptions)[];
 const LOADER_NAMES = new Set<string>([
-  "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", "records", "threads", ...JUDGE_NAMES,
+  "root", "audit", "registry", "onAuditFailure", "concurrency", "limits", "records", "seals", "threads", ...JUDGE_NAMES,
 ]);
 const RECORD_NAMES = new Set(["folder", "key", "keyFile", "maxAgeSeconds", "identity"]);
+const SEALS_NAMES = new Set(["key", "keyFile"]);
 export const CALL_NAMES: ReadonlySet<string> = new Set<string>([
   "sha256", "actor", "correlationId", "traceId", "signal", "onProgress", ...JUDGE_NAMES,
 ]);
@@ -171,6 +186,7 @@ export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
     onAuditFailure: oneOf(bag["onAuditFailure"] ?? "refuse", "onAuditFailure", ["refuse", "continue"]),
     concurrency: whole(bag["concurrency"] ?? CONCURRENCY_DEFAULT, "concurrency", 1, CONCURRENCY_MAX),
     records: recordsOf(bag["records"]),
+    seals: bag["seals"] === undefined ? undefined : sealsOf(bag["seals"]),
     threads: bag["threads"] === undefined ? undefined : whole(bag["threads"], "threads", 1, THREADS_MAX),
     judge: judgeOf(bag, judge),
   };
@@ -248,6 +264,12 @@ function recordsOf(given: unknown): ParsedRecords | undefined {
   };
 }
 
+/** @throws TypeError that names the option */
+export function sealsOf(given: unknown): GivenKey {
+  const { key, keyFile } = bagOf(given, "seals", SEALS_NAMES);
+  return givenKey(key, keyFile, SEAL_KEY);
+}
+
 function limitsOf(given: unknown): NativeLimits {
   if (given === undefined) return {};
   const bag = bagOf(given, "limits", new Set<string>(LIMIT_NAMES));
@@ -276,7 +298,8 @@ function folderBytes(root: unknown): Uint8Array {
   throw new TypeError("root must be the path of the folder that models must lie in");
 }
 
-function auditOf(audit: unknown): AuditLog | undefined {
+/** @throws TypeError that names the option */
+export function auditOf(audit: unknown): AuditLog | undefined {
   if (audit === undefined || audit === "disabled") return undefined;
   if (hasMethods(audit, ["emit", "emitSync", "flush", "attachMetrics"])) return audit as unknown as AuditLog;
   throw new TypeError('audit must be an AuditLog (await AuditLog.open(folder)) or "disabled"');

@@ -2,7 +2,8 @@
 import type { KeyObject } from "node:crypto";
 import { resolve, sep } from "node:path";
 import type { NativeRecords } from "./native.ts";
-import { keyBytes, keyOfFile } from "./record-key.ts";
+import { givenKey, keyOf, RECORD_KEY } from "./secret-key.ts";
+import type { GivenKey } from "./secret-key.ts";
 
 export interface RecordsOptions {
   /** Made where it is missing; not used where other users may write to it. */
@@ -23,23 +24,20 @@ export interface RecordsOptions {
 /** What the options say, with the key's file still unread. */
 export interface ParsedRecords {
   readonly folder: Uint8Array;
-  readonly key: Uint8Array | { readonly file: string };
+  readonly key: GivenKey;
   readonly maxAgeMs: number | undefined;
   readonly identity: boolean;
 }
 
 /** @throws TypeError where it is not exactly one key, or one that whoever writes records could exchange */
-export function recordKey(key: unknown, keyFile: unknown, folder: string): ParsedRecords["key"] {
-  if ((key === undefined) === (keyFile === undefined)) throw new TypeError("records needs either key or keyFile");
-  if (key !== undefined) return keyBytes(key);
-  if (typeof keyFile !== "string" || keyFile === "") throw new TypeError("records.keyFile must be the path of a file");
-  const file = resolve(keyFile);
-  if (file.startsWith(resolve(folder) + sep)) throw new TypeError("records.keyFile must lie outside records.folder: whoever writes records could exchange it");
-  return { file };
+export function recordKey(key: unknown, keyFile: unknown, folder: string): GivenKey {
+  const given = givenKey(key, keyFile, RECORD_KEY);
+  const inside = !(given instanceof Uint8Array) && given.file.startsWith(resolve(folder) + sep);
+  if (inside) throw new TypeError("records.keyFile must lie outside records.folder: whoever writes records could exchange it");
+  return given;
 }
 
 /** @throws Error RECORD_KEY for a bad key file */
 export function openRecords({ folder, key, maxAgeMs, identity }: ParsedRecords): NativeRecords {
-  const bytes = key instanceof Uint8Array ? key : keyOfFile(key.file);
-  return { folder, key: bytes, identity, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
+  return { folder, key: keyOf(key, RECORD_KEY), identity, ...(maxAgeMs === undefined ? {} : { maxAgeMs }) };
 }

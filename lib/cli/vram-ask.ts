@@ -12,13 +12,15 @@ export interface VramAsk {
   readonly name: BytePath;
   readonly root: string | undefined;
   readonly auditFolder: string | undefined;
+  /** The file of the secret that the seal is to bear the MAC of. */
+  readonly sealKey: string | undefined;
   readonly json: boolean;
   readonly seal: SealOptions;
 }
 
 /** What all commands about a file take. */
 const FLAGS = ["allow-software-device", "require-ecc", "require-read-only", "require-digest", "strict", "json"] as const;
-const OPTIONS = ["device", "backend", "headroom-bytes", "resident-fraction-min", "root", "sha256", "audit", "actor", "correlation-id"] as const;
+const OPTIONS = ["device", "backend", "headroom-bytes", "resident-fraction-min", "root", "sha256", "seal-key", "audit", "actor", "correlation-id"] as const;
 
 export const VRAM_SEAL_GRAMMAR: Grammar<string, string> = { flags: [...FLAGS, "hold"], options: OPTIONS };
 export const VRAM_VERIFY_GRAMMAR: Grammar<string, string> = { flags: FLAGS, options: [...OPTIONS, "level", "p", "nonce"] };
@@ -65,7 +67,7 @@ function askOf({ flags, options, names }: Given, command: string): VramAsk {
   if (names.length > 1) throw new UsageError(`vram ${command} takes one file at a time; run it once for each.`);
   return {
     // Whichever part of a split model is named, it is sealed by its first.
-    name: firstOf(name), root: options.get("root"), auditFolder: options.get("audit"), json: flags.has("json"),
+    name: firstOf(name), root: options.get("root"), auditFolder: options.get("audit"), sealKey: options.get("seal-key"), json: flags.has("json"),
     seal: {
       device: deviceOf(options.get("device")),
       backend: backendOf(options.get("backend")),

@@ -17,6 +17,7 @@ const FILE = `  --root DIR                  the file must lie in DIR. Default: i
   --sha256 HEX                the promised digest
   --require-digest            refuse where none is promised
   --strict                    refuse also what breaks the format's text but no engine
+  --seal-key FILE             32 secret bytes of yours, whose MAC the seal's record is to bear; made where missing
   --audit DIR                 record everything in the audit trail in DIR
   --actor TEXT, --correlation-id ID  who asks, for which request; recorded`;
 
@@ -30,6 +31,7 @@ export const VRAM_HELP: Readonly<Record<string, string>> = {
   model-loader vram seal FILE     does it fit, arrive whole and stay there? With --hold it stays until Ctrl-C
   model-loader vram verify FILE   the evidence, level by level
   model-loader vram watch FILE    holds it, goes over it again and again, and shows what is found
+  model-loader vram check-record FILE  was this sealed by somebody who has this secret? Anywhere, later
 
 model-loader vram COMMAND --help teaches each by example.
 
@@ -89,6 +91,22 @@ ${FILE}
 ${LIMIT}
 
 ${EXIT_CODES}`,
+
+  "vram check-record": `model-loader vram check-record FILE --seal-key FILE [options]: was this sealed, and by us?
+
+  model-loader vram seal llama.gguf --seal-key /etc/model-loader/seal.key --json > seal.json
+  model-loader vram check-record seal.json --seal-key /etc/model-loader/seal.key
+
+FILE holds a seal record as JSON, or what vram seal --json printed. Needs no GPU, and says nothing of what lies on a
+device now: only that the record is what was sealed under this secret, and was not changed since.
+
+Options
+  --seal-key FILE             the secret; never made here
+  --audit DIR                 record in the trail in DIR where it is none
+  --json                      one JSON object on standard output
+
+Exit codes
+  0  it is   1  it is not   2  the command line is wrong   3  the secret cannot be read   4  the trail cannot be written`,
 
   "vram watch": `model-loader vram watch FILE [options]: holds a model in GPU memory, scrubs it, and shows what is found
 

@@ -28,7 +28,7 @@ export async function withShard(ask: VramAsk, output: Output, interrupt: Interru
 
 async function sealed(ask: VramAsk, audit: AuditLog | undefined, output: Output, interrupt: Interrupt, use: (shard: Shard) => Promise<number>): Promise<number> {
   const { root, path } = placeOf(ask.name, ask.root);
-  await using loader = await ModelLoader.open({ root: toText(root), audit: audit ?? "disabled" });
+  await using loader = await ModelLoader.open({ root: toText(root), audit: audit ?? "disabled", ...(ask.sealKey === undefined ? {} : { seals: { keyFile: ask.sealKey } }) });
   const job = { root, path, ownRoot: ask.root === undefined, shown: ask.name };
   const progress = watched(process.stderr) && !output.json ? new Progress(process.stderr, 1, sizeBytes(job)) : undefined;
   const shard = await loader.seal(toBytes(path), {
@@ -44,10 +44,16 @@ async function sealed(ask: VramAsk, audit: AuditLog | undefined, output: Output,
 
 /** What is wrong with the model or the device is a result; anything else is a bug of ours, and is still told. */
 function told(failure: unknown, { name }: VramAsk, output: Output): number {
-  const error = failure instanceof ModelLoadError ? failure : internalVramError(failure);
+  const error = failure instanceof ModelLoadError ? failure : (keyError(failure) ?? internalVramError(failure));
   output.result(vramFailureObject(name, error), () => vramFailureText(name, error));
   if (error.auditError !== undefined) return EXIT.AUDIT;
   return error instanceof VramError ? exitOfVram(error) : exitOf(error.code);
+}
+
+/** A secret that cannot be read is the person's to mend, and no fault of ours. */
+function keyError(failure: unknown): ModelLoadError | undefined {
+  if (!(failure instanceof Error && "code" in failure && failure.code === "SEAL_KEY")) return undefined;
+  return new ModelLoadError("IO", { message: `nothing was sealed: ${failure.message}`, cause: failure });
 }
 
 /** A broken promise is a refusal; what could not be tried was not judged. */

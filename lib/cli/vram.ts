@@ -11,6 +11,7 @@ export const VRAM_SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   seal: async (args) => (await import("./vram-seal.ts")).seal(args),
   verify: async (args) => (await import("./vram-verify.ts")).verify(args),
   watch: async (args) => (await import("./vram-watch.ts")).watch(args),
+  "check-record": async (args) => (await import("./vram-check-record.ts")).checkRecord(args),
 };
 
 export async function vram(args: readonly string[]): Promise<number> {

@@ -13,11 +13,12 @@ import { evidenceOf } from "./evidence.ts";
 import { foreignCheck } from "./foreign.ts";
 import type { ForeignAsk, ForeignReport } from "./foreign.ts";
 import type { VramMetrics } from "./metrics.ts";
-import type { NativeSealed, NativeSealRecord, NativeShard } from "./native.ts";
+import type { NativePlace, NativeSealed, NativeSealRecord, NativeShard } from "./native.ts";
 import type { ParsedPlace } from "./options.ts";
 import type { OffloadReport } from "./offload.ts";
 import { vramPolicyOf } from "./policy.ts";
-import { Shard, sealRecordOf } from "./shard.ts";
+import { sealRecordOf } from "./seal-record.ts";
+import { Shard } from "./shard.ts";
 import { ShardLife } from "./shard-life.ts";
 import type { ShardEnd } from "./shard-life.ts";
 import { failureEvent, offloadEvent, record, recordError, sealedEvents } from "./trail.ts";
@@ -36,6 +37,7 @@ interface Made extends WholeSealed {
 export class VramDesk {
   readonly #judge: Judge & Recorder;
   readonly #metrics: VramMetrics;
+  readonly #secret: Uint8Array | undefined;
   readonly #lives = new Set<ShardLife>();
   /** A shard that is dropped without disposal still gets its memory cleared and its end recorded. */
   readonly #dropped = new FinalizationRegistry<ShardLife>((life) => {
@@ -43,9 +45,16 @@ export class VramDesk {
     life.end("garbage collected").catch(() => undefined);
   });
 
-  constructor(judge: Judge & Recorder, metrics: VramMetrics) {
+  /** @param secret what keys of seals are derived from; undefined for the process's own key */
+  constructor(judge: Judge & Recorder, metrics: VramMetrics, secret: Uint8Array | undefined) {
     this.#judge = judge;
     this.#metrics = metrics;
+    this.#secret = secret;
+  }
+
+  /** Where a model goes, under which rules, and whose seal it bears. */
+  spot({ backend, uuid: deviceUuid }: VramDevice, { policy }: ParsedPlace): NativePlace {
+    return { backend, deviceUuid, policy: policy.native, ...(this.#secret === undefined ? {} : { secret: this.#secret }) };
   }
 
   /** The device for a call, or why there is none: not recorded yet, for what the path is worth comes first. */

@@ -36,7 +36,7 @@ const NAMED_MAX = 8;
 
 /** In the order of their gravity: the first one names the error. Empty where nothing is broken. */
 export function findingsOf(evidence: Evidence, sealed: SealedFacts): Finding[] {
-  return [...contentFindings(evidence, sealed), ...placementFindings(evidence, sealed), ...pageFindings(evidence, sealed), ...eccFindings(evidence, sealed)];
+  return [...contentFindings(evidence, sealed), ...answerFindings(evidence, sealed), ...placementFindings(evidence, sealed), ...pageFindings(evidence, sealed), ...eccFindings(evidence, sealed)];
 }
 
 function contentFindings({ content }: Evidence, { shardId, root }: SealedFacts): Finding[] {
@@ -49,6 +49,20 @@ function contentFindings({ content }: Evidence, { shardId, root }: SealedFacts):
     type: "SealVerificationFailed", code: "VRAM_VERIFICATION_FAILED", message, part: content.badTiles[0]?.part,
     details: { shardId, expectedDigest: root, actualDigest: content.root, ...badTilesOf(content) },
   }];
+}
+
+/** Another answer than the book has, and every tile right: the bytes are, and the answer or the nonce is none of this seal's. */
+function answerFindings({ content, freshness }: Evidence, { shardId }: SealedFacts): Finding[] {
+  if (content.badTilesCount > 0 || !answeredWrong(freshness)) return [];
+  const message = "the keyed digest of all bytes is not the answer that the book has, and every tile is as sealed: the answer may be another seal's";
+  return [{
+    type: "SealVerificationFailed", code: "VRAM_VERIFICATION_FAILED", message,
+    details: { shardId, expectedDigest: freshness.expected ?? "", actualDigest: freshness.response },
+  }];
+}
+
+function answeredWrong({ expected, response }: Evidence["freshness"]): boolean {
+  return expected !== undefined && expected !== response;
 }
 
 /**
@@ -71,10 +85,10 @@ export function badTensorsOf({ badTiles }: Evidence["content"]): { readonly name
 }
 
 /** Not resident for no other reason that is seen: the driver says that the memory is not the device's, or not the one that was sealed. */
-function placementFindings({ verdict, content, timing, reasons, placement }: Evidence, sealed: SealedFacts): Finding[] {
+function placementFindings({ verdict, content, timing, reasons, placement, freshness }: Evidence, sealed: SealedFacts): Finding[] {
   const slow = timing.latency?.slowPagesCount ?? 0;
   const elsewhere = placement.memoryType === "host" || placement.managed === true || placement.onDevice === false;
-  const unexplained = content.badTilesCount === 0 && slow === 0;
+  const unexplained = content.badTilesCount === 0 && slow === 0 && !answeredWrong(freshness);
   if (verdict !== "not-resident" || !(elsewhere || unexplained)) return [];
   const observed = reasons.join(" ") || "the memory is no longer the device's own";
   const { shardId, deviceUuid, sizeBytes } = sealed;

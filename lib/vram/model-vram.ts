@@ -7,8 +7,10 @@ import { parseRanges } from "./foreign.ts";
 import type { ForeignRange, ForeignReport } from "./foreign.ts";
 import { expectedOffload, judgeOffload } from "./offload.ts";
 import type { OffloadReport } from "./offload.ts";
-import { parseForeignOptions } from "./options.ts";
-import type { ForeignOptions } from "./options.ts";
+import type { Evidence } from "./evidence.ts";
+import { parseForeignOptions, parseSpotCheck } from "./options.ts";
+import type { ForeignOptions, SpotCheckOptions } from "./options.ts";
+import { Shard } from "./shard.ts";
 import { memorySnapshot } from "./snapshot.ts";
 import type { Subject } from "./trail.ts";
 
@@ -42,6 +44,12 @@ export class ModelVram {
   async verifyRanges(ranges: readonly ForeignRange[], options: ForeignOptions | undefined): Promise<ForeignReport> {
     const parsed = { ranges: parseRanges(ranges), ...parseForeignOptions(options) };
     return this.#desk.verifyRanges({ ...parsed, models: this.#models, gguf: this.#gguf, subject: this.#subject });
+  }
+
+  /** Random tiles of the shard held against those of the model's files. */
+  async spotCheck(shard: Shard, options: SpotCheckOptions | undefined): Promise<Evidence> {
+    const { p, signal } = parseSpotCheck(options);
+    return Shard.lifeOf(shard).spotCheck(this.#models, p, signal);
   }
 
   async measureOffload<T>(options: OffloadOptions, load: () => Promise<T>): Promise<Offloaded<T>> {

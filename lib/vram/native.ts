@@ -122,7 +122,7 @@ export interface NativeEvidence {
     readonly pagedIn: boolean;
     readonly latency?: NativeLatency;
   };
-  readonly freshness: { readonly method: "none" | "fresh-mac" | "book" | "sampled"; readonly nonce?: string; readonly response?: string };
+  readonly freshness: { readonly method: "none" | "fresh-mac" | "book" | "sampled"; readonly nonce?: string; readonly response?: string; readonly expected?: string };
   readonly atUnixMs: number;
   /** Of a split model: what each part showed, in order. */
   readonly parts?: NativeEvidence[];
@@ -152,7 +152,8 @@ export interface NativeSealRecord {
   readonly driver: string;
   readonly kernel: string;
   readonly bootId?: string;
-  readonly ranges: { readonly allocationId?: bigint; readonly offset: number; readonly bytes: number }[];
+  /** `allocationId` in decimal digits: the number may be larger than JavaScript's own. */
+  readonly ranges: readonly { readonly allocationId?: string; readonly offset: number; readonly bytes: number }[];
   readonly root: string;
   readonly sha256: string;
   readonly access: AccessName;
@@ -165,6 +166,19 @@ export interface NativeSealRecord {
 export interface NativeChecked {
   readonly evidence?: NativeEvidence;
   readonly failure?: NativeVramFailure;
+}
+
+/** `p`: the fraction of the tiles for "sample". `nonce`: 32 bytes for "challenge" and "book". `answer`: for "book", where it is known. */
+export interface NativeCheckAsk {
+  readonly level: LevelName | "book";
+  readonly p?: number;
+  readonly nonce?: Uint8Array;
+  readonly answer?: Uint8Array;
+}
+
+/** Entries in hex; none where the evidence shows anything wrong. */
+export interface NativeBook extends NativeChecked {
+  readonly entries: readonly { readonly nonce: string; readonly answer: string }[];
 }
 
 /** One step of a scrub. `evidence` where it ended a pass or found something wrong. */
@@ -204,8 +218,13 @@ export interface NativeSealedSet extends Pick<NativeSealed, "refusal" | "failure
 }
 
 export interface NativeShard {
-  /** `p`: the fraction of the tiles for "sample". `nonce`: 32 bytes for "challenge". */
-  verify(level: LevelName, p: number | undefined, nonce: Uint8Array | undefined, control: NativeControl): Promise<NativeChecked>;
+  verify(ask: NativeCheckAsk, control: NativeControl): Promise<NativeChecked>;
+  /** Answers to nonces that nobody else knows, and the full check that vouches for them. */
+  book(entries: number, control: NativeControl): Promise<NativeBook>;
+  /** Random tiles held against those of the model's files, which are read again. */
+  spotCheck(files: readonly NativeModel[], p: number, control: NativeControl): Promise<NativeChecked>;
+  /** 32 bytes a tile, file by file. @throws Error where the shard is gone */
+  tileValues(): Buffer[];
   /** The device address of each file's first byte; null where there is none. @throws Error where the shard is gone */
   pointers(): (bigint | null)[];
   /** @throws Error where the shard is gone */
@@ -269,6 +288,8 @@ export interface NativePlace {
   readonly backend: BackendName;
   readonly deviceUuid: string;
   readonly policy: NativeVramPolicy;
+  /** What the seal's key is derived from; absent for a key of this process's own. */
+  readonly secret?: Uint8Array;
 }
 
 /** Memory of this process that graphics drivers count, on all devices together, in bytes. */
@@ -290,6 +311,11 @@ export interface NativeVram {
   vramSealSet(root: NativeRoot, path: Uint8Array, ask: NativeAsk, parts: readonly string[], place: NativePlace, control: NativeControl): Promise<NativeSealedSet>;
   /** Hashes memory that another library allocated in this process and compares it with the tensors of the verified model, whose files these are, in order. */
   vramVerifyRanges(files: readonly NativeModel[], ranges: readonly NativeRange[], place: NativePlace, control: NativeControl): Promise<NativeForeign>;
+  /** Holds a record against the seal of the secret's key, or of this process. */
+  vramCheckRecord(record: NativeSealRecord, secret?: Uint8Array): { readonly record?: NativeSealRecord; readonly failure?: NativeVramFailure };
+  /** BLAKE3 of the file of so many bytes whose tiles have these values. @throws Error where there are not so many */
+  tileListRoot(values: Uint8Array, sizeBytes: number): string;
+  tileListResponse(files: readonly Uint8Array[], nonce: Uint8Array): string;
   /** How fast the device hashes so many bytes of its own memory, beside how fast it copies them. */
   vramMeasure(bytes: number, place: NativePlace, control: NativeControl): Promise<NativeMeasured>;
 }

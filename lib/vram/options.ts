@@ -1,7 +1,7 @@
 /** Options about GPU memory, parsed once: what leaves this file is typed, bounded and complete. */
-import { bagOf, CALL_NAMES, oneOf, optional, parseCallOptions, signalOf } from "../options.ts";
+import { bagOf, CALL_NAMES, oneOf, optional, parseCallOptions, signalOf, whole } from "../options.ts";
 import type { CallOptions, ParsedCall, ParsedJudge } from "../options.ts";
-import type { BackendName } from "./native.ts";
+import type { BackendName, NativeCheckAsk } from "./native.ts";
 import { numberIn, parseVramPolicy } from "./policy.ts";
 import type { ParsedVramPolicy, VramPolicy } from "./policy.ts";
 
@@ -21,6 +21,23 @@ export interface ShardVerifyOptions {
   /** Default "full". */
   readonly level?: "quick" | "sample" | "full" | undefined;
   /** The fraction of the tiles for "sample", more than 0 and at most 1. Default 0.01. */
+  readonly p?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ChallengeOptions {
+  /**
+   * "fresh-mac" (default): the MAC over all tile values, which {@link TileList.response} foretells. "book": the keyed digest of all
+   * bytes, which only an entry of {@link Shard.book} foretells.
+   */
+  readonly method?: "fresh-mac" | "book" | undefined;
+  /** The entry's answer, 64 hex digits: it is compared here, and another one breaks the seal. Without it nothing is compared. */
+  readonly answer?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface SpotCheckOptions {
+  /** The fraction of the tiles, more than 0 and at most 1. Default 0.01. */
   readonly p?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -50,9 +67,8 @@ export interface ParsedSeal {
   readonly place: ParsedPlace;
 }
 
-export interface ParsedVerify {
-  readonly level: "quick" | "sample" | "full";
-  readonly p: number | undefined;
+export interface ParsedCheck {
+  readonly ask: NativeCheckAsk;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -67,7 +83,9 @@ const SEAL_NAMES = new Set([...CALL_NAMES, ...PLACE_NAMES]);
 const FOREIGN_NAMES = new Set<string>([...PLACE_NAMES, "signal"]);
 const VERIFY_NAMES = new Set(["level", "p", "signal"]);
 const SCRUB_NAMES = new Set(["dutyCycle", "budgetMs", "signal"]);
-const CHALLENGE_NAMES = new Set(["signal"]);
+const CHALLENGE_NAMES = new Set(["method", "answer", "signal"]);
+const SPOT_NAMES = new Set(["p", "signal"]);
+const BOOK_NAMES = new Set(["signal"]);
 
 /** `GPU-` and a UUID, or its 32 digits in any grouping, as drivers and their tools print it. */
 export const DEVICE_UUID: RegExp = /^(?:GPU-|MIG-)?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/iu;
@@ -76,6 +94,8 @@ const DUTY_DEFAULT = 0.01;
 const BUDGET_DEFAULT_MS = 20;
 const BUDGET_MAX_MS = 60_000;
 const NONCE_BYTES = 32;
+/** Each is a tour over all bytes. */
+const BOOK_ENTRIES_MAX = 1024;
 
 /** @throws TypeError that names the option; nothing was opened. */
 export function parseSealOptions(given: unknown, defaults: ParsedJudge): ParsedSeal {
@@ -90,11 +110,11 @@ export function parseForeignOptions(given: unknown): { readonly place: ParsedPla
 }
 
 /** @throws TypeError that names the option */
-export function parseShardVerify(given: unknown): ParsedVerify {
+export function parseShardVerify(given: unknown): ParsedCheck {
   const bag = bagOf(given ?? {}, "options", VERIFY_NAMES);
   const level = oneOf(bag["level"] ?? "full", "level", ["quick", "sample", "full"]);
   if (bag["p"] !== undefined && level !== "sample") throw new TypeError('p goes with level: "sample"');
-  return { level, p: level === "sample" ? fraction(bag["p"] ?? SAMPLE_DEFAULT, "p") : undefined, signal: signalOf(bag["signal"]) };
+  return { ask: { level, ...(level === "sample" ? { p: fraction(bag["p"] ?? SAMPLE_DEFAULT, "p") } : {}) }, signal: signalOf(bag["signal"]) };
 }
 
 /** @throws TypeError that names the option */
@@ -108,9 +128,32 @@ export function parseScrubOptions(given: unknown): ParsedScrub {
 }
 
 /** @throws TypeError: a nonce that is too short can be prepared for */
-export function parseChallenge(nonce: unknown, given: unknown): { readonly nonce: Uint8Array; readonly signal: AbortSignal | undefined } {
-  if (!(nonce instanceof Uint8Array) || nonce.length !== NONCE_BYTES) throw new TypeError(`nonce must be ${NONCE_BYTES} random bytes, in a Buffer or Uint8Array`);
-  return { nonce: Uint8Array.from(nonce), signal: signalOf(bagOf(given ?? {}, "options", CHALLENGE_NAMES)["signal"]) };
+export function parseChallenge(nonce: unknown, given: unknown): ParsedCheck {
+  const bag = bagOf(given ?? {}, "options", CHALLENGE_NAMES);
+  const answer = bag["answer"] === undefined ? undefined : digestBytes(bag["answer"], "answer");
+  const method = oneOf(bag["method"] ?? (answer === undefined ? "fresh-mac" : "book"), "method", ["fresh-mac", "book"]);
+  if (answer !== undefined && method !== "book") throw new TypeError('answer goes with method: "book": tile lists are compared by who holds them');
+  const level = method === "book" ? "book" : "challenge";
+  return { ask: { level, nonce: digestBytes(nonce, "nonce"), ...(answer === undefined ? {} : { answer }) }, signal: signalOf(bag["signal"]) };
+}
+
+/** @throws TypeError that names the option */
+export function parseSpotCheck(given: unknown): { readonly p: number; readonly signal: AbortSignal | undefined } {
+  const bag = bagOf(given ?? {}, "options", SPOT_NAMES);
+  return { p: fraction(bag["p"] ?? SAMPLE_DEFAULT, "p"), signal: signalOf(bag["signal"]) };
+}
+
+/** @throws TypeError that names the option */
+export function parseBook(entries: unknown, given: unknown): { readonly entries: number; readonly signal: AbortSignal | undefined } {
+  const bag = bagOf(given ?? {}, "options", BOOK_NAMES);
+  return { entries: whole(entries, "entries", 1, BOOK_ENTRIES_MAX), signal: signalOf(bag["signal"]) };
+}
+
+/** 32 bytes, copied, or of 64 hex digits. @throws TypeError */
+export function digestBytes(given: unknown, name: string): Uint8Array {
+  if (given instanceof Uint8Array && given.length === NONCE_BYTES) return Uint8Array.from(given);
+  if (typeof given === "string" && /^[0-9a-f]{64}$/iu.test(given)) return Uint8Array.from(Buffer.from(given, "hex"));
+  throw new TypeError(`${name} must be ${NONCE_BYTES} bytes in a Buffer or Uint8Array, or 64 hex digits`);
 }
 
 function placeOf(bag: Readonly<Record<string, unknown>>): ParsedPlace {

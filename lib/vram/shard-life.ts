@@ -1,7 +1,7 @@
 /** The life of one sealed model: owns its memory, runs its checks, and records what they find and its end. */
 import { setMaxListeners } from "node:events";
 import { native } from "../native.ts";
-import type { NativeControl } from "../native.ts";
+import type { NativeControl, NativeModel } from "../native.ts";
 import { Slots } from "../slots.ts";
 import { internalVramError, VramError, vramError } from "./errors.ts";
 import { evidenceOf } from "./evidence.ts";
@@ -9,7 +9,8 @@ import type { Evidence } from "./evidence.ts";
 import { failing, findingsOf } from "./findings.ts";
 import type { Finding, SealedFacts } from "./findings.ts";
 import type { SealedState, VramMetrics } from "./metrics.ts";
-import type { LevelName, NativeChecked, NativeFreed, NativeScrub, NativeScrubStep, NativeShard, NativeVramFailure } from "./native.ts";
+import type { NativeBook, NativeChecked, NativeFreed, NativeScrub, NativeScrubStep, NativeShard, NativeVramFailure } from "./native.ts";
+import type { ParsedCheck } from "./options.ts";
 import type { OnViolation } from "./policy.ts";
 import { failureEvent, findingEvent, freedEvents, record, recordError, recordOutcome, scrubbedEvent, verifiedEvent } from "./trail.ts";
 import type { Recorder, Subject } from "./trail.ts";
@@ -28,13 +29,6 @@ export interface ShardContext {
   readonly metrics: VramMetrics;
   /** Called once, when the memory is free. */
   readonly onEnd: (life: ShardLife) => void;
-}
-
-export interface Check {
-  readonly level: LevelName;
-  readonly p: number | undefined;
-  readonly nonce: Uint8Array | undefined;
-  readonly signal: AbortSignal | undefined;
 }
 
 export class ShardLife {
@@ -75,18 +69,29 @@ export class ShardLife {
     return this.#sealed.sizeBytes;
   }
 
-  async check({ level, p, nonce, signal }: Check): Promise<Evidence> {
-    const startedMs = performance.now();
-    const checked = await this.#run("vram.verify", signal, (control) => this.#native.verify(level, p, nonce, control));
-    const evidence = evidenceOf(checked.evidence ?? neither());
-    const { subject, recorder, metrics, onViolation } = this.#context;
-    metrics.verified(evidence, (performance.now() - startedMs) / 1000);
-    const { findings, broken } = await this.#judged("vram.verify", evidence);
-    if (broken !== undefined && onViolation !== "event") throw broken;
-    if (broken !== undefined) return evidence;
-    if (level !== "quick" && level !== "sample") this.#verifiedMs = Date.now();
-    await recordOutcome(recorder, [verifiedEvent(subject, this.#sealed.shardId, evidence), ...this.#events("vram.verify", findings)]);
-    return evidence;
+  async check({ ask, signal }: ParsedCheck): Promise<Evidence> {
+    return this.#checked("vram.verify", signal, (control) => this.#native.verify(ask, control));
+  }
+
+  /** Holds random tiles against those of the file, which is read again. */
+  async spotCheck(files: readonly NativeModel[], p: number, signal: AbortSignal | undefined): Promise<Evidence> {
+    return this.#checked("vram.verify", signal, (control) => this.#native.spotCheck(files, p, control));
+  }
+
+  /** A book of a broken seal is none: that is thrown, whatever the policy says. */
+  async book(count: number, signal: AbortSignal | undefined): Promise<NativeBook["entries"]> {
+    const { entries, evidence } = await this.#run("vram.book", signal, (control) => this.#native.book(count, control));
+    const seen = evidenceOf(evidence ?? neither());
+    const { findings, broken } = await this.#judged("vram.book", seen);
+    if (broken !== undefined) throw broken;
+    await this.#told("vram.book", seen, findings);
+    return entries;
+  }
+
+  /** @throws VramError VRAM_HANDLE_STALE */
+  tileValues(): readonly Uint8Array[] {
+    if (this.ended) throw this.disposedError();
+    return this.#native.tileValues();
   }
 
   /** @throws VramError VRAM_HANDLE_STALE */
@@ -175,6 +180,26 @@ export class ShardLife {
     return { error, events: lost === undefined ? events : [lost, ...events] };
   }
 
+  async #checked(action: string, signal: AbortSignal | undefined, run: (control: NativeControl) => Promise<NativeChecked>): Promise<Evidence> {
+    const startedMs = performance.now();
+    const { evidence } = await this.#run(action, signal, run);
+    const seen = evidenceOf(evidence ?? neither());
+    const { metrics, onViolation } = this.#context;
+    metrics.verified(seen, (performance.now() - startedMs) / 1000);
+    const { findings, broken } = await this.#judged(action, seen);
+    if (broken !== undefined && onViolation !== "event") throw broken;
+    if (broken === undefined) await this.#told(action, seen, findings);
+    return seen;
+  }
+
+  /** Records a check that found nothing broken. */
+  async #told(action: string, evidence: Evidence, findings: readonly Finding[]): Promise<void> {
+    // A file's digest is there where all its bytes were compared and right.
+    if ((evidence.parts ?? [evidence]).every(({ content }) => content.root !== undefined)) this.#verifiedMs = Date.now();
+    const { subject, recorder } = this.#context;
+    await recordOutcome(recorder, [verifiedEvent(subject, action, this.#sealed.shardId, evidence), ...this.#events(action, findings)]);
+  }
+
   /** Runs one check in its turn. A failure is recorded, then thrown. */
   async #run<C extends NativeChecked>(action: string, asked: AbortSignal | undefined, run: (control: NativeControl) => Promise<C>): Promise<C> {
     const signal = asked === undefined ? this.ending : AbortSignal.any([this.ending, asked]);
@@ -202,7 +227,8 @@ export class ShardLife {
     const { recorder, subject, metrics } = this.#context;
     await recordError(recorder, error, [failureEvent(subject, action, error, this.#names())]);
     metrics.failed(error);
-    if (error.severity === "CRITICAL") this.#broken.abort(error);
+    // A file that changed says nothing of the memory.
+    if (error.severity === "CRITICAL" && error.code !== "VRAM_FILE_CHANGED") this.#broken.abort(error);
     return error;
   }
 

@@ -2,18 +2,17 @@
 import type { GgufView } from "../gguf-view.ts";
 import type { VramDevice } from "./device.ts";
 import type { Evidence } from "./evidence.ts";
-import type { NativeSealRecord } from "./native.ts";
-import { parseChallenge, parseScrubOptions, parseShardVerify } from "./options.ts";
-import type { ScrubOptions, ShardVerifyOptions } from "./options.ts";
+import { parseBook, parseChallenge, parseScrubOptions, parseShardVerify } from "./options.ts";
+import type { ChallengeOptions, ScrubOptions, ShardVerifyOptions } from "./options.ts";
 import { Scrub } from "./scrub.ts";
+import type { SealRecord } from "./seal-record.ts";
 import type { ShardLife } from "./shard-life.ts";
+import { TileList } from "./tile-list.ts";
 
-/**
- * What was sealed, where, when and under which policy, with a MAC under this process's key (README, "Sealed in GPU memory").
- * Digests and keys in lower-case hex.
- */
-export interface SealRecord extends Omit<NativeSealRecord, "sealedAtUnixMs"> {
-  readonly sealedAt: Date;
+/** A nonce that nobody else knows until it is spent, and the answer that only the model's own bytes give: 64 hex digits each. */
+export interface BookEntry {
+  readonly nonce: string;
+  readonly answer: string;
 }
 
 export interface ShardFacts {
@@ -100,14 +99,37 @@ export class Shard implements AsyncDisposable, Disposable {
    *   VRAM_HANDLE_STALE after disposal; VRAM_ABORTED
    */
   async verify(options?: ShardVerifyOptions): Promise<Evidence> {
-    const { level, p, signal } = parseShardVerify(options);
-    return this.#life.check({ level, p, nonce: undefined, signal });
+    return this.#life.check(parseShardVerify(options));
   }
 
-  /** As a full check, answered under 32 random bytes of the caller's: `freshness.response` cannot have been prepared. */
-  async challenge(nonce: Uint8Array, options?: { readonly signal?: AbortSignal | undefined }): Promise<Evidence> {
-    const asked = parseChallenge(nonce, options);
-    return this.#life.check({ level: "challenge", p: undefined, nonce: asked.nonce, signal: asked.signal });
+  /**
+   * As a full check, answered under 32 random bytes of the caller's, given as bytes or hex digits: `freshness.response` cannot have
+   * been prepared. Who holds the {@link tileLists} knows what it must be; with `method: "book"` who holds the entry of {@link book}.
+   * @throws as {@link verify}; VRAM_VERIFICATION_FAILED where `answer` is another one
+   */
+  async challenge(nonce: Uint8Array | string, options?: ChallengeOptions): Promise<Evidence> {
+    return this.#life.check(parseChallenge(nonce, options));
+  }
+
+  /**
+   * Computes the answers to so many nonces, at most 1024, each in a tour over all bytes, and checks every tile after it. To be kept
+   * where this process cannot read it: spend each entry once, by `challenge(nonce, { method: "book" })`, whose `freshness.response`
+   * must be the answer.
+   * @throws as {@link verify}, whatever the policy says of violations
+   */
+  async book(entries: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<readonly BookEntry[]> {
+    const asked = parseBook(entries, options);
+    return this.#life.book(asked.entries, asked.signal);
+  }
+
+  /** The values of each file's tiles, by which a verifier elsewhere knows the answers to fresh challenges. @throws VramError VRAM_HANDLE_STALE */
+  tileLists(): TileList[] {
+    return this.#life.tileValues().map((values, index) => new TileList(values, this.parts[index]?.sizeBytes ?? 0));
+  }
+
+  /** @internal For a model that its file is to be held against. */
+  static lifeOf(shard: Shard): ShardLife {
+    return shard.#life;
   }
 
   /** Goes over all tiles in the background, again and again, in steps that take a fraction of the device's time. */
@@ -153,8 +175,4 @@ export class Shard implements AsyncDisposable, Disposable {
   [Symbol.dispose](): void {
     this.#life.endSync("disposed");
   }
-}
-
-export function sealRecordOf({ sealedAtUnixMs, ...record }: NativeSealRecord): SealRecord {
-  return { ...record, sealedAt: new Date(sealedAtUnixMs) };
 }

@@ -68,10 +68,10 @@ export function findingEvent(subject: Subject, action: string, { type, code, det
   return about(subject, { type, outcome: "failed", action, reason: code, details } as Said);
 }
 
-export function verifiedEvent(subject: Subject, shardId: string, evidence: Evidence): AuditEvent {
+export function verifiedEvent(subject: Subject, action: string, shardId: string, evidence: Evidence): AuditEvent {
   const { level, verdict } = evidence;
   const reason = verdict === "resident" ? {} : { reason: verdict.toUpperCase() };
-  return about(subject, { type: "SealVerified", outcome: "info", action: "vram.verify", ...reason, details: { shardId, level, evidence: evidenceText(evidence) } });
+  return about(subject, { type: "SealVerified", outcome: "info", action, ...reason, details: { shardId, level, evidence: evidenceText(evidence) } });
 }
 
 export function scrubbedEvent(subject: Subject, { shardId, sizeBytes }: SealedFacts, evidence: Evidence): AuditEvent {

@@ -6,6 +6,7 @@ import { HELP } from "../../lib/cli/help.ts";
 import { INSPECT_GRAMMAR } from "../../lib/cli/inspect-ask.ts";
 import { PROTECT_GRAMMAR, VERIFY_GRAMMAR } from "../../lib/cli/verify-ask.ts";
 import { VRAM_SEAL_GRAMMAR, VRAM_VERIFY_GRAMMAR, VRAM_WATCH_GRAMMAR } from "../../lib/cli/vram-ask.ts";
+import { VRAM_CHECK_RECORD_GRAMMAR } from "../../lib/cli/vram-check-record.ts";
 import { cli } from "./support.ts";
 
 describe("help", () => {
@@ -38,7 +39,7 @@ describe("help", () => {
     for (const option of [...FILTER_OPTIONS, ...own]) expect(HELP[name]).toContain(`--${option} `);
   });
 
-  test.each([["vram seal", VRAM_SEAL_GRAMMAR], ["vram verify", VRAM_VERIFY_GRAMMAR], ["vram watch", VRAM_WATCH_GRAMMAR]] as const)("of %s names every option", (name, { flags, options }) => {
+  test.each([["vram seal", VRAM_SEAL_GRAMMAR], ["vram verify", VRAM_VERIFY_GRAMMAR], ["vram watch", VRAM_WATCH_GRAMMAR], ["vram check-record", VRAM_CHECK_RECORD_GRAMMAR]] as const)("of %s names every option", (name, { flags, options }) => {
     for (const option of [...flags, ...options]) expect(HELP[name]).toContain(`--${option} `);
   });
 
@@ -68,7 +69,7 @@ describe("a command line that names nothing we know is exit 2, with a hint, and 
     [["verify", "--jsno", "x"], "Did you mean --json?", "model-loader verify --help"],
     [["verify", "--max-bytes", "1e9", "x"], "--max-bytes must be a whole number", "model-loader verify --help"],
     [["verify", "--sha256", "abc", "x"], "--sha256 must be 64 hex digits", "model-loader verify --help"],
-    [["vram"], "vram needs to know what to do: devices, seal, verify, watch", "model-loader vram --help"],
+    [["vram"], "vram needs to know what to do: devices, seal, verify, watch, check-record", "model-loader vram --help"],
     [["vram", "sael", "x"], "Did you mean seal?", "model-loader vram --help"],
     [["vram", "devices", "x"], "vram devices takes no names", "model-loader vram devices --help"],
     [["vram", "seal"], "vram seal needs the name of a file", "model-loader vram seal --help"],

@@ -100,7 +100,7 @@ loader.seal = (path, options) => seal(path, options?.policy === undefined || typ
 
 /** Runs the text as a module in a process of its own, whose `tell(value)` reaches the test. */
 export async function program(text: string, env: NodeJS.ProcessEnv, ...flags: string[]): Promise<Told> {
-  const imports = `const INDEX = ${JSON.stringify(distIndex())};import { AuditLog, lintOffload, ModelLoader, vramDevices, VramError } from ${JSON.stringify(distIndex())};`;
+  const imports = `const INDEX = ${JSON.stringify(distIndex())};import { AuditLog, checkSealRecord, lintOffload, ModelLoader, TileList, vramDevices, VramError } from ${JSON.stringify(distIndex())};`;
   const args = [...flags, "--input-type=module", "-e", `${imports}${TOOLS}${text}\nclearInterval(alive);`];
   const home = await folder();
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { cwd: ROOT, env: { ...env, PROGRAM_HOME: home }, timeout: 60_000, killSignal: "SIGKILL" });

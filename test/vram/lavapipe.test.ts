@@ -41,6 +41,10 @@ test("a software device is refused by default, and allowed it is unified", async
     const shard = await loader.seal("m.gguf", { device: device.uuid, policy: { allowUnified: true } });
     tell([shard.evidence.verdict, shard.record.backend, shard.record.root === shard.blake3, shard.pointer ?? null]);
     tell([(await shard.verify({ level: "quick" })).verdict, (await shard.verify({ level: "sample", p: 0.5 })).verdict, (await shard.verify()).verdict, (await shard.challenge(Buffer.alloc(32, 1))).freshness.method]);
+    const [entry] = await shard.book(1);
+    const nonce = "ab".repeat(32);
+    tell([(await shard.challenge(entry.nonce, { answer: entry.answer })).content.root === shard.blake3, (await shard.challenge(nonce)).freshness.response === TileList.response(shard.tileLists(), nonce), (await shard.challenge(entry.nonce, { method: "book" })).verdict]);
+    tell((await (await loader.load("m.gguf")).spotCheck(shard, { p: 1 })).freshness.method);
     const scrub = shard.scrub({ dutyCycle: 1 });
     while (scrub.passes < 2) await sleep(10);
     await shard[Symbol.asyncDispose]();
@@ -51,7 +55,7 @@ test("a software device is refused by default, and allowed it is unified", async
   `, { ...process.env, ...found.env });
   expect(said).toEqual([
     ["cpu", false], "VRAM_NO_DEVICE", ["VRAM_POLICY_VIOLATION", "allowUnified"],
-    ["unified", "vulkan", true, null], ["unified", "unified", "unified", "fresh-mac"], "disposed",
+    ["unified", "vulkan", true, null], ["unified", "unified", "unified", "fresh-mac"], [true, true, "inconclusive"], "sampled", "disposed",
     [["PolicyViolation", "VRAM_POLICY_VIOLATION"]], "VRAM_BAD_RANGE",
   ]);
 });

@@ -2,9 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { parseRanges } from "../../lib/vram/foreign.ts";
-import { parseChallenge, parseForeignOptions, parseScrubOptions, parseSealOptions, parseShardVerify } from "../../lib/vram/options.ts";
+import { parseBook, parseChallenge, parseForeignOptions, parseScrubOptions, parseSealOptions, parseShardVerify, parseSpotCheck } from "../../lib/vram/options.ts";
 import { parseVramPolicy, vramPolicyOf } from "../../lib/vram/policy.ts";
-import { parseLoaderOptions } from "../../lib/options.ts";
+import { parseLoaderOptions, sealsOf } from "../../lib/options.ts";
 
 const RULES = parseLoaderOptions({ root: "/", audit: "disabled" }).judge;
 
@@ -32,8 +32,20 @@ describe("a wrong option is refused by name:", () => {
     [() => parseScrubOptions({ dutyCycle: 0 }), "dutyCycle must be more than 0"],
     [() => parseScrubOptions({ budget: 1 }), 'no option "budget"'],
     [() => parseScrubOptions({ budgetMs: -1 }), "budgetMs must be a number from 0"],
-    [() => parseChallenge("0".repeat(64), {}), "nonce must be 32 random bytes"],
-    [() => parseChallenge(randomBytes(31), {}), "nonce must be 32 random bytes"],
+    [() => parseChallenge("0".repeat(63), {}), "nonce must be 32 bytes in a Buffer or Uint8Array, or 64 hex digits"],
+    [() => parseChallenge(randomBytes(31), {}), "nonce must be 32 bytes"],
+    [() => parseChallenge(randomBytes(32), { method: "mac" }), 'method must be one of "fresh-mac", "book"'],
+    [() => parseChallenge(randomBytes(32), { answer: "abc" }), "answer must be 32 bytes"],
+    [() => parseChallenge(randomBytes(32), { method: "fresh-mac", answer: "0".repeat(64) }), 'answer goes with method: "book"'],
+    [() => parseBook(0, {}), "entries must be a whole number from 1 to 1024"],
+    [() => parseBook(1025, {}), "entries must be a whole number from 1 to 1024"],
+    [() => parseSpotCheck({ p: 0 }), "p must be more than 0"],
+    [() => parseSpotCheck({ level: "full" }), 'no option "level"'],
+    [() => sealsOf({}), "seals needs either key or keyFile"],
+    [() => sealsOf({ key: randomBytes(31) }), "seals.key must have at least 32 bytes, not 31"],
+    [() => sealsOf({ key: "secret" }), "seals.key must be a secret KeyObject or a Uint8Array"],
+    [() => sealsOf({ key: randomBytes(32), keyFile: "x" }), "seals needs either key or keyFile"],
+    [() => sealsOf({ keyFile: "" }), "seals.keyFile must be the path of a file"],
     [() => parseForeignOptions({ gpuLayers: 1 }), 'no option "gpuLayers"'],
     [() => parseRanges({}), "ranges must be an array"],
     [() => parseRanges([]), "ranges must hold 1 to"],
@@ -54,8 +66,9 @@ describe("right ones", () => {
       device: undefined, backend: undefined,
       policy: { native: { requireEcc: false, requireReadOnly: false, allowUnified: false, headroomBytes: 0, slowPagesMax: 0, slowFactor: 4, triesMax: 3 }, onViolation: "throw" },
     });
-    expect(parseShardVerify(undefined)).toMatchObject({ level: "full", p: undefined });
-    expect(parseShardVerify({ level: "sample" })).toMatchObject({ p: 0.01 });
+    expect(parseShardVerify(undefined)).toEqual({ ask: { level: "full" }, signal: undefined });
+    expect(parseShardVerify({ level: "sample" })).toMatchObject({ ask: { level: "sample", p: 0.01 } });
+    expect(parseSpotCheck(undefined)).toEqual({ p: 0.01, signal: undefined });
     expect(parseScrubOptions(undefined)).toMatchObject({ dutyCycle: 0.01, budgetMs: 20 });
   });
 
@@ -67,7 +80,7 @@ describe("right ones", () => {
 
   test("a nonce is copied: its owner may write to it", () => {
     const nonce = randomBytes(32);
-    const { nonce: kept } = parseChallenge(nonce, undefined);
+    const { nonce: kept = new Uint8Array() } = parseChallenge(nonce, undefined).ask;
     const before = Buffer.from(kept).toString("hex");
     nonce.fill(0);
     expect(Buffer.from(kept).toString("hex")).toBe(before);

@@ -23,7 +23,9 @@ mod thread;
 mod verdict;
 mod vram;
 
-use napi::bindgen_prelude::{Buffer, BufferSlice, ClassInstance, Env, Error, Object, Result};
+use napi::bindgen_prelude::{
+    Buffer, BufferSlice, ClassInstance, Env, Error, Object, Result, Uint8Array,
+};
 use napi_derive::napi;
 
 use bytes_pass::NativeBytesPass;
@@ -35,7 +37,7 @@ use root::{FileAsk, NativeRoot, Opened};
 use set::SplitPath;
 use store::{StoreAsk, WholeFile};
 use sync_at_exit::NativeSyncAtExit;
-use vram::{Place, Range};
+use vram::{Place, Range, RecordChecked, SealRecordText};
 
 /// The version that the JavaScript side compares with its own.
 #[napi]
@@ -174,6 +176,24 @@ pub fn vram_seal_set<'env>(
 ) -> Result<Object<'env>> {
     let prepared = root.prepare_set(path, ask, &parts)?;
     vram::seal_set(env, prepared, place, control)
+}
+
+/// The BLAKE3 digest of the file of so many bytes whose tiles have these values, 32 bytes each.
+#[napi(catch_unwind)]
+pub fn tile_list_root(values: &[u8], size_bytes: i64) -> Result<String> {
+    vram::tile_list::root(values, size_bytes)
+}
+
+/// The answer to a fresh challenge of a sealed model whose files' tiles have these values.
+#[napi(catch_unwind)]
+pub fn tile_list_response(files: Vec<Uint8Array>, nonce: &[u8]) -> Result<String> {
+    vram::tile_list::response(&files, nonce)
+}
+
+/// Whether a seal record bears the seal of this process, or of the secret's key.
+#[napi(catch_unwind)]
+pub fn vram_check_record(record: SealRecordText, secret: Option<&[u8]>) -> RecordChecked {
+    vram::check_record(&record, secret)
 }
 
 /// Hashes memory that another library allocated, and compares it with the tensors of the model, whose files these are.

@@ -4,8 +4,8 @@ use crate::comparison::{Compared, Comparison, slice_tiles};
 use crate::shard::{Shard, Watch, unix_ms};
 use crate::verdict::{Baseline, Seen, judge};
 use crate::{
-    Accounting, Code, Content, Evidence, Freshness, FreshnessMethod, Latency, Level, PageCycles,
-    Placement, Timing, VramError, latency, sampling, self_test, timing,
+    Accounting, Code, Evidence, Freshness, FreshnessMethod, Latency, Level, PageCycles, Placement,
+    Timing, VramError, latency, sampling, self_test, timing,
 };
 
 /// What a check of content found, and how fresh it is.
@@ -14,7 +14,6 @@ pub(crate) struct Found {
     pub(crate) freshness: Freshness,
     tries: u32,
     slow: bool,
-    wrong_answer: bool,
 }
 
 impl Found {
@@ -25,7 +24,6 @@ impl Found {
             freshness: Freshness::default(),
             tries: 1,
             slow: false,
-            wrong_answer: false,
         }
     }
 }
@@ -92,7 +90,7 @@ impl Shard {
             Level::Challenge(nonce) => {
                 self.tiles(&sampling::all(tiling, slice), Some(nonce), watch)
             }
-            Level::Book { nonce, answer } => self.book(nonce, answer.as_ref(), watch),
+            Level::Book { nonce, .. } => self.keyed(nonce, watch),
         }
     }
 
@@ -115,51 +113,10 @@ impl Shard {
                 method: FreshnessMethod::FreshMac,
                 nonce: Some(*nonce),
                 response: mac,
+                expected: None,
             }),
             ..Found::of(compared)
         })
-    }
-
-    /// The keyed digest of everything, which only the bytes give. A wrong one is followed by a look at
-    /// every tile, to name those that are wrong.
-    fn book(
-        &self,
-        nonce: &[u8; 32],
-        answer: Option<&[u8; 32]>,
-        watch: Watch<'_>,
-    ) -> Result<Found, VramError> {
-        let before = watch.clock.now();
-        let response = self.keyed_root(nonce, watch)?;
-        let took = watch.clock.now().saturating_sub(before);
-        let wrong = answer.is_some_and(|answer| *answer != response);
-        let mut found = if wrong {
-            let all = sampling::all(self.expected().tiling, slice_tiles(self.gpu.device()));
-            self.tiles(&all, None, watch)?
-        } else {
-            Found::of(self.keyed_alone(took.as_secs_f64()))
-        };
-        found.wrong_answer = wrong;
-        found.freshness = Freshness {
-            method: FreshnessMethod::Book,
-            nonce: Some(*nonce),
-            response: Some(response),
-        };
-        Ok(found)
-    }
-
-    /// All bytes were read, but none compared: that is left to whoever has the answer.
-    fn keyed_alone(&self, wall_seconds: f64) -> Compared {
-        let tiling = self.expected().tiling;
-        Compared {
-            content: Content {
-                bytes_total: tiling.bytes_total(),
-                bytes_checked: tiling.bytes_total(),
-                tiles_checked: tiling.tiles(),
-                ..Content::default()
-            },
-            wall_seconds,
-            device_seconds: None,
-        }
     }
 
     /// Slow pages are measured again, elsewhere in the page: only one that is slow each time is slow.
@@ -210,7 +167,7 @@ impl Shard {
                 self.resident_fraction_min(&found.compared)
                     .is_some_and(|shown| shown < wanted)
             });
-        content.bad_tiles_count == 0 && !found.wrong_answer && (found.slow || weak)
+        content.bad_tiles_count == 0 && (found.slow || weak)
     }
 
     /// Only a check of every tile has something to be compared with.
@@ -256,7 +213,6 @@ impl Shard {
             content: &compared.content,
             timing: &timing,
             slow: found.slow,
-            wrong_answer: found.wrong_answer,
         };
         let (verdict, reasons) = judge(&self.baseline(), &seen);
         Evidence {
@@ -273,19 +229,6 @@ impl Shard {
             at_unix_ms: unix_ms(),
             parts: Vec::new(),
         }
-    }
-
-    /// The keyed digest of what is on the device now.
-    pub(crate) fn keyed_root(
-        &self,
-        nonce: &[u8; 32],
-        watch: Watch<'_>,
-    ) -> Result<[u8; 32], VramError> {
-        let tiling = self.facts.tiles.tiling();
-        let slice = slice_tiles(self.gpu.device());
-        let root = self.with_memory(watch, |memory| memory.root(tiling, Some(*nonce), slice));
-        root.map(|root| *root.as_bytes())
-            .map_err(|error| error.on(self.gpu.device().uuid))
     }
 
     fn baseline(&self) -> Baseline<'_> {

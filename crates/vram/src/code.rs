@@ -31,7 +31,7 @@ pub enum Code {
     BadRange,
     /// The verified file cannot be read any more as it was verified: it was changed since.
     FileChanged,
-    /// The seal record does not bear this process's seal.
+    /// The seal record does not bear the key's seal.
     RecordInvalid,
     /// The caller cancelled, or the shard was disposed of meanwhile.
     Aborted,

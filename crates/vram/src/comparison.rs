@@ -2,7 +2,7 @@
 
 use crate::tensors::TensorMap;
 use crate::timing::as_f64;
-use crate::{BadTile, Clock, Code, Content, Device, HashJob, Memory, VramError};
+use crate::{BadTile, Clock, Code, Content, Device, FreshMac, HashJob, Memory, VramError};
 use digest::{Blake3Digest, TILE_BYTES, TileValue, Tiling};
 
 /// What one slice may take at the memory's full speed, in seconds: a display's watchdog and a cancel wait
@@ -80,7 +80,7 @@ pub(crate) struct Comparison<'a> {
     clock: &'a dyn Clock,
     found: Compared,
     /// The MAC over all values that were found, under a nonce.
-    mac: Option<blake3::Hasher>,
+    mac: Option<FreshMac>,
 }
 
 impl<'a> Comparison<'a> {
@@ -101,7 +101,7 @@ impl<'a> Comparison<'a> {
     }
 
     pub(crate) fn under(mut self, nonce: &[u8; 32]) -> Self {
-        self.mac = Some(blake3::Hasher::new_keyed(nonce));
+        self.mac = Some(FreshMac::new(nonce));
         self
     }
 
@@ -135,7 +135,7 @@ impl<'a> Comparison<'a> {
     fn compare(&mut self, first: u64, values: &[TileValue]) {
         if let Some(mac) = &mut self.mac {
             for value in values {
-                mac.update(value.as_bytes());
+                mac.add(value);
             }
         }
         if self.all_as_expected(first, values) {
@@ -177,7 +177,7 @@ impl<'a> Comparison<'a> {
         if all && content.bad_tiles_count == 0 {
             content.root = Some(self.expected.root);
         }
-        let mac = self.mac.map(|mac| *mac.finalize().as_bytes());
+        let mac = self.mac.map(|mac| mac.finish());
         (self.found, mac)
     }
 }

@@ -1,6 +1,6 @@
 //! Evidence: what was seen, level by level, never merged into one boolean.
 
-use crate::{DeviceUuid, KernelFacts};
+use crate::{DeviceUuid, Freshness, KernelFacts};
 use digest::{Blake3Digest, TileValue};
 
 /// How thoroughly a shard is looked at.
@@ -30,8 +30,7 @@ impl Level {
             Self::Quick => "quick",
             Self::Sample(_) => "sample",
             Self::Full => "full",
-            Self::Challenge(_) => "challenge",
-            Self::Book { .. } => "book",
+            Self::Challenge(_) | Self::Book { .. } => "challenge",
         }
     }
 }
@@ -305,40 +304,3 @@ pub struct Latency {
 
 /// Slow pages that are named; the rest is counted.
 pub(crate) const NAMED_PAGES_MAX: usize = 64;
-
-/// By what an answer is shown to be a new one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FreshnessMethod {
-    /// It is not.
-    #[default]
-    None,
-    /// The tile values were computed anew, and the response is their MAC under the nonce.
-    FreshMac,
-    /// The keyed digest of all bytes under a nonce whose answer was computed at the seal.
-    Book,
-    /// Keyed digests of random tiles, compared with the same tiles of the verified file.
-    Sampled,
-}
-
-impl FreshnessMethod {
-    /// Its name in records.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::FreshMac => "fresh-mac",
-            Self::Book => "book",
-            Self::Sampled => "sampled",
-        }
-    }
-}
-
-/// L4, freshness: whether the answer can be an old one.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Freshness {
-    /// By what it is shown.
-    pub method: FreshnessMethod,
-    /// The nonce.
-    pub nonce: Option<[u8; 32]>,
-    /// The answer to it.
-    pub response: Option<[u8; 32]>,
-}

@@ -197,7 +197,6 @@ fn one(
         content: &content,
         timing: &timing,
         slow: false,
-        wrong_answer: false,
     };
     let (verdict, mut reasons) = judge(&baseline, &seen);
     if content.bad_tiles_count > 0

@@ -15,6 +15,7 @@
 )]
 
 mod backend;
+mod book;
 mod boot;
 mod check;
 mod clock;
@@ -26,6 +27,7 @@ pub mod drm;
 mod error;
 mod evidence;
 mod foreign;
+mod freshness;
 mod handle;
 mod interface;
 mod keying;
@@ -55,6 +57,7 @@ mod verdict;
 mod vulkan;
 
 pub use backend::{Backend, Gpu, HashJob, HashRun, KernelFacts, Memory, PageCycles, Usage};
+pub use book::{Book, BookEntry};
 pub use clock::{Clock, Monotonic};
 pub use code::Code;
 pub use cuda::Cuda;
@@ -65,10 +68,11 @@ pub use device::{
 use error::file_error;
 pub use error::{DriverFault, VramError};
 pub use evidence::{
-    Access, Accounting, BadTile, Content, Evidence, Freshness, FreshnessMethod, Latency, Level,
-    MemoryType, Placement, Timing, Verdict,
+    Access, Accounting, BadTile, Content, Evidence, Latency, Level, MemoryType, Placement, Timing,
+    Verdict,
 };
 pub use foreign::{ForeignEvidence, ForeignRange, RangeEvidence};
+pub use freshness::{FreshMac, Freshness, FreshnessMethod, response_of};
 pub use handle::Handle;
 pub use measuring::{KernelMeasured, Measured};
 pub use policy::Policy;
@@ -77,5 +81,5 @@ pub use scrub::{Scrub, ScrubStep};
 pub use sealing::Feeder;
 pub use set::{SealedSet, SetSealing};
 pub use tensor_digests::{TensorDigest, TensorDigests};
-pub use vault::{BookEntry, Found, Holdings, Sealed, Sealing, Vault};
+pub use vault::{Found, Holdings, Sealed, Sealing, Vault};
 pub use vulkan::Vulkan;

@@ -2,8 +2,9 @@
 
 use crate::shard::{Shard, Watch};
 use crate::together::together;
-use crate::{BookEntry, Code, Evidence, Level, SealRecord, Verdict, VramError, self_test};
+use crate::{Code, Evidence, Level, SealRecord, Verdict, VramError};
 use std::sync::Arc;
+use verify::Verified;
 
 /// One shard a file, in order; a split model has several.
 pub(crate) struct Model {
@@ -21,15 +22,27 @@ impl Model {
         }
     }
 
-    /// The only shard of a model of one file.
-    pub(crate) fn only(&self) -> Result<&Arc<Shard>, VramError> {
-        match self.shards.as_slice() {
-            [only] => Ok(only),
-            several => {
-                let message = format!("the model has {} files: this is for one", several.len());
-                Err(VramError::new(Code::BadRange, message))
-            }
+    /// Random tiles of each file, held against the file's own.
+    pub(crate) fn spot_check(
+        &self,
+        files: &[Arc<Verified>],
+        fraction: f64,
+        watch: Watch<'_>,
+    ) -> Result<Evidence, VramError> {
+        let count = self.shards.len();
+        if files.len() != count {
+            let message = format!(
+                "the model has {count} files, and {} were given",
+                files.len()
+            );
+            return Err(VramError::new(Code::FileChanged, message));
         }
+        let seen = (1..).zip(self.shards.iter().zip(files));
+        let seen = seen.map(|(number, (shard, file))| {
+            let seen = shard.spot_check(file, fraction, watch);
+            seen.map_err(|error| error.of_part(number, count))
+        });
+        together(seen.collect::<Result<_, _>>()?, self.fraction_min)
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -44,15 +57,17 @@ impl Model {
 
     /// Looks at every file. As for one, this fails only where nothing could be looked at.
     pub(crate) fn check(&self, level: &Level, watch: Watch<'_>) -> Result<Evidence, VramError> {
-        match (self.shards.as_slice(), level) {
-            ([only], _) => only.check(level, watch),
-            (_, Level::Book { nonce, answer }) => self.check_book(nonce, *answer, watch),
+        match level {
+            Level::Book { nonce, answer } => self.check_book(nonce, *answer, watch),
             _ => self.check_all(level, watch),
         }
     }
 
     /// A weak measurement may have met a busy device, and is made again.
-    fn check_all(&self, level: &Level, watch: Watch<'_>) -> Result<Evidence, VramError> {
+    pub(crate) fn check_all(&self, level: &Level, watch: Watch<'_>) -> Result<Evidence, VramError> {
+        if let [only] = self.shards.as_slice() {
+            return only.check(level, watch);
+        }
         let tries = self
             .shards
             .first()
@@ -75,49 +90,6 @@ impl Model {
     fn look(&self, level: &Level, watch: Watch<'_>) -> Result<Evidence, VramError> {
         let seen = self.each(|shard| shard.check(level, watch))?;
         together(seen, self.fraction_min)
-    }
-
-    /// The answer is that of all files together: a wrong one is followed by a look at every tile, to name those that
-    /// are wrong.
-    fn check_book(
-        &self,
-        nonce: &[u8; 32],
-        answer: Option<[u8; 32]>,
-        watch: Watch<'_>,
-    ) -> Result<Evidence, VramError> {
-        let level = Level::Book {
-            nonce: *nonce,
-            answer: None,
-        };
-        let seen = self.check_all(&level, watch)?;
-        let response = seen.freshness.response;
-        let level = Level::Book {
-            nonce: *nonce,
-            answer,
-        };
-        if answer.is_none_or(|answer| response == Some(answer)) {
-            return Ok(Evidence { level, ..seen });
-        }
-        let named = self.look(&Level::Full, watch)?;
-        let wrong = "the keyed digest is not the answer that the book has".to_owned();
-        Ok(Evidence {
-            level,
-            verdict: Verdict::NotResident,
-            reasons: std::iter::once(wrong).chain(named.reasons).collect(),
-            freshness: seen.freshness,
-            ..named
-        })
-    }
-
-    pub(crate) fn book_entry(&self, watch: Watch<'_>) -> Result<BookEntry, VramError> {
-        let mut nonce = [0; 32];
-        self_test::fill(&mut nonce)?;
-        let answers = self.each(|shard| shard.keyed_root(&nonce, watch))?;
-        let answer = match answers.as_slice() {
-            [only] => *only,
-            several => response_of(&nonce, several),
-        };
-        Ok(BookEntry { nonce, answer })
     }
 
     /// Clears and frees every file, whatever fails; the first failure is told.
@@ -144,9 +116,4 @@ impl Model {
         });
         asked.collect()
     }
-}
-
-/// The answer of several files to a nonce: BLAKE3, keyed by it, of their own answers in order.
-pub(crate) fn response_of(nonce: &[u8; 32], answers: &[[u8; 32]]) -> [u8; 32] {
-    *blake3::keyed_hash(nonce, answers.as_flattened()).as_bytes()
 }

@@ -111,7 +111,7 @@ impl SealRecord {
         if key.mac(&self.canonical()) == blake3::Hash::from_bytes(self.mac) {
             return Ok(());
         }
-        let message = "the seal record does not bear this process's seal: it was changed, or is another process's";
+        let message = "the seal record does not bear this key's seal: it was changed, or sealed under another key";
         Err(VramError::new(Code::RecordInvalid, message))
     }
 

@@ -4,7 +4,8 @@ use crate::model::Model;
 use crate::sealing::{Feeder, Identity, Upload, error_after, fraction_shown};
 use crate::together::together;
 use crate::{
-    BackendKind, Code, DeviceUuid, Evidence, Gpu, Handle, Policy, SealRecord, Vault, VramError,
+    BackendKind, Code, DeviceUuid, Evidence, Gpu, Handle, Policy, SealKey, SealRecord, Vault,
+    VramError,
 };
 use std::sync::Arc;
 use verify::Verified;
@@ -14,6 +15,7 @@ pub struct SetSealing<'vault> {
     vault: &'vault Vault,
     uploads: Vec<Upload>,
     fraction_min: Option<f64>,
+    key: Option<SealKey>,
 }
 
 /// A sealed split model.
@@ -48,6 +50,7 @@ impl Vault {
             vault: self,
             uploads: begin_all(&gpu, parts, policy)?,
             fraction_min: policy.resident_fraction_min,
+            key: None,
         })
     }
 }
@@ -70,6 +73,12 @@ fn begin_all(gpu: &Arc<dyn Gpu>, parts: &[u64], policy: &Policy) -> Result<Vec<U
 }
 
 impl SetSealing<'_> {
+    /// To be sealed under this key instead of the vault's own.
+    #[must_use]
+    pub fn under(self, key: Option<SealKey>) -> Self {
+        Self { key, ..self }
+    }
+
     /// Where the blocks of each file go, in order.
     pub fn feeders(&self) -> Vec<Feeder> {
         self.uploads.iter().map(Upload::feeder).collect()
@@ -84,6 +93,7 @@ impl SetSealing<'_> {
             vault,
             uploads,
             fraction_min,
+            key,
         } = self;
         let mut model = Model {
             shards: Vec::with_capacity(uploads.len()),
@@ -93,7 +103,7 @@ impl SetSealing<'_> {
             let message = "other files were verified than room was made for";
             return Err(VramError::new(Code::Internal, message));
         }
-        match seal_all(vault, uploads, verified, &mut model) {
+        match seal_all(vault, uploads, (verified, key.as_ref()), &mut model) {
             Ok(evidence) => Ok(SealedSet {
                 records: model.records(),
                 handle: vault.keep(model),
@@ -108,13 +118,13 @@ impl SetSealing<'_> {
 fn seal_all(
     vault: &Vault,
     uploads: Vec<Upload>,
-    verified: &[Verified],
+    (verified, key): (&[Verified], Option<&SealKey>),
     into: &mut Model,
 ) -> Result<Evidence, VramError> {
     let count = uploads.len();
     let mut seen = Vec::with_capacity(count);
     for (part, (upload, verified)) in (1..).zip(uploads.into_iter().zip(verified)) {
-        let sealed = vault.seal(upload, verified);
+        let sealed = vault.seal(upload, verified, key);
         let (shard, evidence) = sealed.map_err(|it| it.in_part(part, count))?;
         into.shards.push(Arc::new(shard));
         seen.push(evidence);

@@ -1,12 +1,12 @@
 //! What the files of a split model showed, as evidence of all of them. Pure.
 
 use crate::evidence::{
-    Access, Content, Evidence, Freshness, Latency, NAMED_PAGES_MAX, Placement, Timing, Verdict,
+    Access, Content, Evidence, Latency, NAMED_PAGES_MAX, Placement, Timing, Verdict,
 };
-use crate::model::response_of;
+use crate::freshness::response_of;
 use crate::timing::as_f64;
 use crate::verdict::fraction;
-use crate::{Code, VramError};
+use crate::{Code, Freshness, VramError};
 
 /// The worst verdict, sums of what was counted, and the bound that time sets for all bytes together; `fraction_min`
 /// is what it must show. One file alone stays what it is.

@@ -6,12 +6,12 @@ use crate::sealing::{Identity, Upload};
 use crate::shard::{Shard, Watch, disposed};
 use crate::slots::Slots;
 use crate::{
-    Backend, BackendKind, Clock, Code, Cuda, Device, DeviceUuid, Evidence, ForeignEvidence,
+    Backend, BackendKind, Book, Clock, Code, Cuda, Device, DeviceUuid, Evidence, ForeignEvidence,
     ForeignRange, Gpu, Handle, Level, Measured, Monotonic, Policy, Scrub, SealKey, SealRecord,
-    TensorDigests, Usage, Verdict, VramError, Vulkan, foreign, measuring,
+    TensorDigests, Usage, VramError, Vulkan, foreign, measuring,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use verify::{Block, Consumer, Control, Verified};
+use verify::{Block, Consumer, Control, Tiles, Verified};
 
 /// All of a process's sealed models. Dropped, it disposes of every one.
 pub struct Vault {
@@ -56,6 +56,7 @@ pub struct Holdings {
 pub struct Sealing<'vault> {
     vault: &'vault Vault,
     upload: Upload,
+    key: Option<SealKey>,
 }
 
 impl Vault {
@@ -135,6 +136,7 @@ impl Vault {
         Ok(Sealing {
             vault: self,
             upload: Upload::begin(gpu, bytes_total, policy, identity)?,
+            key: None,
         })
     }
 
@@ -159,41 +161,25 @@ impl Vault {
 
     /// Keyed digests of the whole model under fresh secret nonces, computed now: to be kept by whoever
     /// will ask for one of them later, once each.
-    pub fn book(
-        &self,
-        handle: Handle,
-        entries: u32,
-        control: &Control,
-    ) -> Result<Vec<BookEntry>, VramError> {
-        let model = self.model(handle)?;
-        let watch = self.watch(control);
-        // A book of wrong bytes would vouch for them.
-        let evidence = model.check(&Level::Full, watch)?;
-        if evidence.verdict == Verdict::NotResident {
-            return Err(VramError {
-                evidence: Some(Box::new(evidence)),
-                ..VramError::new(Code::NotResident, "the model is not what was sealed")
-            });
-        }
-        (0..entries).map(|_| model.book_entry(watch)).collect()
+    pub fn book(&self, handle: Handle, entries: u32, control: &Control) -> Result<Book, VramError> {
+        self.model(handle)?.book(entries, self.watch(control))
     }
 
-    /// Compares random tiles on the device with the same tiles of the verified file, which is read again:
-    /// both under a key that nobody could know before. A change in a fraction f of the tiles escapes k of
-    /// them with the probability (1 - f)^k. For a model of one file.
+    /// Compares random tiles on the device with the same tiles of the model's verified files, which are read again:
+    /// both under a key that nobody could know before. A change in a fraction f of the tiles escapes k of them with
+    /// the probability (1 - f)^k.
     ///
     /// # Errors
     /// `VRAM_FILE_CHANGED`, and as [`Vault::verify`].
     pub fn spot_check(
         &self,
         handle: Handle,
-        verified: &Verified,
+        files: &[Arc<Verified>],
         fraction: f64,
         control: &Control,
     ) -> Result<Evidence, VramError> {
         let model = self.model(handle)?;
-        let watch = self.watch(control);
-        model.only()?.spot_check(verified, fraction, watch)
+        model.spot_check(files, fraction, self.watch(control))
     }
 
     /// Looks at weights that another library loaded into this process's primary context on the device. `files` are the
@@ -229,7 +215,14 @@ impl Vault {
         Ok(self.model(handle)?.records())
     }
 
-    /// Whether a record is one of this vault's.
+    /// What the tiles of each file must be: who holds their values computes the answer to a fresh challenge by
+    /// [`crate::FreshMac`], without the model.
+    pub fn tiles(&self, handle: Handle) -> Result<Vec<Tiles>, VramError> {
+        self.model(handle)?
+            .each(|shard| Ok(shard.facts.tiles.clone()))
+    }
+
+    /// Whether a record is one of this vault's own key.
     ///
     /// # Errors
     /// `VRAM_RECORD_INVALID`.
@@ -276,13 +269,14 @@ impl Vault {
         all.filter(move |one| wanted.is_none_or(|wanted| wanted == one.kind))
     }
 
-    /// Seals one file with this vault's key.
+    /// Seals one file under the key, or this vault's own.
     pub(crate) fn seal(
         &self,
         upload: Upload,
         verified: &Verified,
+        key: Option<&SealKey>,
     ) -> Result<(Shard, Evidence), VramError> {
-        upload.seal(verified, &self.key, &*self.clock)
+        upload.seal(verified, key.unwrap_or(&self.key), &*self.clock)
     }
 
     /// Keeps a sealed model until it is disposed of.
@@ -317,14 +311,20 @@ impl Drop for Vault {
 }
 
 impl Sealing<'_> {
+    /// To be sealed under this key instead of the vault's own.
+    #[must_use]
+    pub fn under(self, key: Option<SealKey>) -> Self {
+        Self { key, ..self }
+    }
+
     /// Seals what was uploaded, now that the load has given its proof.
     ///
     /// # Errors
     /// `VRAM_SEAL_MISMATCH` and `VRAM_NOT_RESIDENT` with their evidence, `VRAM_POLICY_VIOLATION`, or
     /// what the driver says. Everything is freed then.
     pub fn finish(self, verified: &Verified) -> Result<Sealed, VramError> {
-        let Self { vault, upload } = self;
-        let (shard, evidence) = vault.seal(upload, verified)?;
+        let Self { vault, upload, key } = self;
+        let (shard, evidence) = vault.seal(upload, verified, key.as_ref())?;
         Ok(Sealed {
             record: shard.record.clone(),
             handle: vault.keep(Model::of_one(shard)),
@@ -337,13 +337,4 @@ impl Consumer for Sealing<'_> {
     fn take(&mut self, block: &Block) {
         self.upload.take(block);
     }
-}
-
-/// A nonce, and the answer that only the model's own bytes give.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BookEntry {
-    /// Secret until it is spent.
-    pub nonce: [u8; 32],
-    /// BLAKE3 of the model's bytes, keyed by the nonce.
-    pub answer: [u8; 32],
 }

@@ -27,8 +27,6 @@ pub(crate) struct Seen<'a> {
     pub(crate) timing: &'a Timing,
     /// Whether it was slow each time.
     pub(crate) slow: bool,
-    /// Whether the answer to a nonce was not the one that was computed at the seal.
-    pub(crate) wrong_answer: bool,
 }
 
 /// The verdict, and why it is not `resident`. What is wrong outweighs what is only not shown.
@@ -54,9 +52,6 @@ fn wrong(baseline: &Baseline<'_>, seen: &Seen<'_>) -> Vec<String> {
         format!("{count} tiles are not what was sealed")
     });
     let mut reasons: Vec<String> = content.into_iter().collect();
-    if seen.wrong_answer {
-        reasons.push("the keyed digest is not the answer that the book has".to_owned());
-    }
     reasons.extend(misplaced(baseline, seen.placement));
     reasons.extend(changed(baseline, seen.placement));
     reasons.extend(too_slow_pages(baseline, seen.timing));

@@ -104,18 +104,24 @@ fn every_level_looks_at_every_file_and_an_answer_is_made_of_all() {
                 answered.freshness.response.unwrap(),
                 *blake3::keyed_hash(&nonce, &answers).as_bytes()
             );
-            let book = vault.book(sealed.handle, 1, &Control::new()).unwrap();
-            let asked = |nonce, answer| {
+            let book = vault
+                .book(sealed.handle, 1, &Control::new())
+                .unwrap()
+                .entries;
+            let asked = |answer| {
                 verify(&Level::Book {
-                    nonce,
-                    answer: Some(answer),
+                    nonce: book[0].nonce,
+                    answer,
                 })
             };
-            assert_eq!(
-                asked(book[0].nonce, book[0].answer).verdict,
-                Verdict::Resident
-            );
-            let wrong = asked(book[0].nonce, [0; 32]);
+            let right = asked(Some(book[0].answer));
+            assert_eq!(right.verdict, Verdict::Resident);
+            assert!(right.parts.iter().all(|part| part.content.root.is_some()));
+            let open = asked(None);
+            assert_eq!(open.verdict, Verdict::Inconclusive);
+            assert!(open.parts.iter().all(|part| part.content.root.is_none()));
+            assert_eq!(open.freshness.response, Some(book[0].answer));
+            let wrong = asked(Some([0; 32]));
             assert_eq!(wrong.verdict, Verdict::NotResident);
             assert!(wrong.reasons[0].contains("book"), "{:?}", wrong.reasons);
             assert_eq!(wrong.freshness.response, Some(book[0].answer));

@@ -110,6 +110,8 @@ pub struct FreshnessView {
     pub method: &'static str,
     pub nonce: Option<String>,
     pub response: Option<String>,
+    /// What the book has, where whoever asked gave it.
+    pub expected: Option<String>,
 }
 
 impl From<Evidence> for EvidenceView {
@@ -235,6 +237,7 @@ impl From<Freshness> for FreshnessView {
             method: FreshnessMethod::as_str(seen.method),
             nonce: seen.nonce.map(|bytes| hex(&bytes)),
             response: seen.response.map(|bytes| hex(&bytes)),
+            expected: seen.expected.map(|bytes| hex(&bytes)),
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Where to seal and under which rules, as they come from JavaScript.
 
-use napi::bindgen_prelude::{Error, Result};
+use napi::bindgen_prelude::{Error, Result, Uint8Array};
 use napi_derive::napi;
-use vram::{BackendKind, DeviceUuid, Policy};
+use vram::{BackendKind, DeviceUuid, Policy, SealKey};
 
 #[napi(object, object_to_js = false)]
 pub struct Place {
     pub backend: String,
     pub device_uuid: String,
     pub policy: VramPolicy,
+    /// What the seal's key is derived from, at least 32 bytes; absent for a key of this process's own.
+    pub secret: Option<Uint8Array>,
 }
 
 #[napi(object, object_to_js = false)]
@@ -28,6 +30,7 @@ pub(super) struct Spot {
     pub(super) backend: BackendKind,
     pub(super) device: DeviceUuid,
     pub(super) policy: Policy,
+    pub(super) key: Option<SealKey>,
 }
 
 impl TryFrom<Place> for Spot {
@@ -39,6 +42,7 @@ impl TryFrom<Place> for Spot {
             backend: backend_named(&given.backend)?,
             device: device.ok_or_else(|| Error::from_reason("no UUID of a device"))?,
             policy: given.policy.into(),
+            key: given.secret.map(|secret| SealKey::derive(&secret)),
         })
     }
 }

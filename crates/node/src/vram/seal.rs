@@ -113,7 +113,7 @@ impl<'run> Upload<'run> {
             .vault
             .begin(spot.device, Some(spot.backend), bytes, spot.policy);
         self.state = match begun {
-            Ok(sealing) => State::Filling(sealing),
+            Ok(sealing) => State::Filling(sealing.under(spot.key)),
             Err(error) => {
                 self.control.cancel();
                 State::Failed(error.on(spot.device))

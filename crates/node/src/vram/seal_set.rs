@@ -44,7 +44,7 @@ impl Held for SealedSetView {
     }
 }
 
-pub(super) fn run(root: &Root, ask: &SetAsk, spot: &Spot, control: &Control) -> SealedSetView {
+pub(super) fn run(root: &Root, ask: &SetAsk, spot: Spot, control: &Control) -> SealedSetView {
     let vault = match vault::shared() {
         Ok(vault) => vault,
         Err(error) => return SealedSetView::from(error),
@@ -69,7 +69,7 @@ pub(super) fn run(root: &Root, ask: &SetAsk, spot: &Spot, control: &Control) -> 
         (Some(Err(error)), _) => SealedSetView::from(error.on(spot.device)),
         (_, Err(refusal)) => SealedSetView::from(refusal),
         (Some(Ok(sealing)), Ok((parts, sha256))) => {
-            let sealed = finish(&vault, sealing, &parts, sha256);
+            let sealed = finish(&vault, sealing.under(spot.key), &parts, sha256);
             SealedSetView {
                 seconds: Some(started.elapsed().as_secs_f64()),
                 ..sealed

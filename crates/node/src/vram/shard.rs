@@ -2,14 +2,16 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{BigInt, Env, Error, Object, Result};
+use napi::bindgen_prelude::{BigInt, Buffer, Env, Error, Object, Result, Uint8Array};
 use napi_derive::napi;
-use vram::{Evidence, Handle, Level, Vault, VramError};
+use vram::{Book, BookEntry, Evidence, Handle, Level, Vault, VramError};
 
-use super::evidence::EvidenceView;
+use super::evidence::{EvidenceView, hex};
 use super::failure::VramFailure;
 use super::scrub::NativeScrub;
+use super::tile_list::of_32;
 use crate::control::{NativeControl, saturating};
+use crate::model::NativeModel;
 use crate::thread::{self, Held};
 
 #[napi]
@@ -27,6 +29,32 @@ pub(crate) struct Checked {
 }
 
 impl Held for Checked {}
+
+/// How thoroughly to look. `p` goes with "sample", `nonce` of 32 bytes with "challenge" and "book", `answer` with "book".
+#[napi(object, object_to_js = false)]
+pub struct CheckAsk {
+    pub level: String,
+    pub p: Option<f64>,
+    pub nonce: Option<Uint8Array>,
+    pub answer: Option<Uint8Array>,
+}
+
+/// The entries, none where `evidence` shows anything wrong.
+#[napi(object, object_from_js = false)]
+#[derive(Default)]
+pub(crate) struct BookView {
+    pub entries: Vec<BookEntryView>,
+    pub evidence: Option<EvidenceView>,
+    pub failure: Option<VramFailure>,
+}
+
+impl Held for BookView {}
+
+#[napi(object, object_from_js = false)]
+pub(crate) struct BookEntryView {
+    pub nonce: String,
+    pub answer: String,
+}
 
 /// How many bytes became free, or why they did not.
 #[napi(object, object_from_js = false)]
@@ -46,22 +74,64 @@ impl NativeShard {
 
 #[napi]
 impl NativeShard {
-    /// `p` goes with "sample", `nonce` with "challenge".
     #[napi(catch_unwind)]
     pub fn verify<'env>(
         &self,
         env: &'env Env,
-        level: String,
-        p: Option<f64>,
-        nonce: Option<&[u8]>,
+        ask: CheckAsk,
         control: &NativeControl,
     ) -> Result<Object<'env>> {
-        let level = level_of(&level, p, nonce)?;
+        let level = Level::try_from(ask)?;
         let (vault, handle) = (Arc::clone(&self.vault), self.handle);
         let control = control.inner.clone();
         thread::promise(env, "model-vram-check", move || {
             Checked::from(vault.verify(handle, &level, &control))
         })
+    }
+
+    /// Answers to so many nonces that nobody else knows, and the look that vouches for them.
+    #[napi(catch_unwind)]
+    pub fn book<'env>(
+        &self,
+        env: &'env Env,
+        entries: u32,
+        control: &NativeControl,
+    ) -> Result<Object<'env>> {
+        let (vault, handle) = (Arc::clone(&self.vault), self.handle);
+        let control = control.inner.clone();
+        thread::promise(env, "model-vram-book", move || {
+            BookView::from(vault.book(handle, entries, &control))
+        })
+    }
+
+    /// Random tiles, a fraction `p` of each file's, held against those of the files, which are read again.
+    #[napi(catch_unwind)]
+    pub fn spot_check<'env>(
+        &self,
+        env: &'env Env,
+        files: Vec<&NativeModel>,
+        p: f64,
+        control: &NativeControl,
+    ) -> Result<Object<'env>> {
+        let (vault, handle) = (Arc::clone(&self.vault), self.handle);
+        let files = files.iter().map(|file| Ok(file.digestible()?.file));
+        let files = files.collect::<Result<Vec<_>>>()?;
+        let control = control.inner.clone();
+        thread::promise(env, "model-vram-check", move || {
+            Checked::from(vault.spot_check(handle, &files, p, &control))
+        })
+    }
+
+    /// The values of each file's tiles, 32 bytes each, in order.
+    #[napi(catch_unwind)]
+    pub fn tile_values(&self) -> Result<Vec<Buffer>> {
+        let tiles = self.vault.tiles(self.handle);
+        let tiles = tiles.map_err(|error| Error::from_reason(error.to_string()))?;
+        let values = tiles.iter().map(|tiles| {
+            let values = tiles.values().iter().flat_map(|value| *value.as_bytes());
+            values.collect::<Vec<u8>>().into()
+        });
+        Ok(values.collect())
     }
 
     /// The device addresses of the first byte of each file, for kernels of this process; null where there is none.
@@ -106,17 +176,45 @@ impl Drop for NativeShard {
     }
 }
 
-fn level_of(name: &str, p: Option<f64>, nonce: Option<&[u8]>) -> Result<Level> {
-    match (name, p, nonce) {
-        ("quick", None, None) => Ok(Level::Quick),
-        ("full", None, None) => Ok(Level::Full),
-        ("sample", Some(p), None) => Ok(Level::Sample(p)),
-        ("challenge", None, Some(nonce)) => {
-            let nonce = <[u8; 32]>::try_from(nonce);
-            let nonce = nonce.map_err(|_| Error::from_reason("a nonce has 32 bytes"))?;
-            Ok(Level::Challenge(nonce))
+impl TryFrom<CheckAsk> for Level {
+    type Error = Error;
+
+    fn try_from(ask: CheckAsk) -> Result<Self> {
+        let nonce = ask.nonce.as_deref().map(of_32).transpose()?;
+        let answer = ask.answer.as_deref().map(of_32).transpose()?;
+        match (ask.level.as_str(), ask.p, nonce, answer) {
+            ("quick", None, None, None) => Ok(Self::Quick),
+            ("full", None, None, None) => Ok(Self::Full),
+            ("sample", Some(p), None, None) => Ok(Self::Sample(p)),
+            ("challenge", None, Some(nonce), None) => Ok(Self::Challenge(nonce)),
+            ("book", None, Some(nonce), answer) => Ok(Self::Book { nonce, answer }),
+            _ => Err(Error::from_reason("no such level")),
         }
-        _ => Err(Error::from_reason("no such level")),
+    }
+}
+
+impl From<std::result::Result<Book, VramError>> for BookView {
+    fn from(outcome: std::result::Result<Book, VramError>) -> Self {
+        match outcome {
+            Ok(Book { entries, evidence }) => Self {
+                entries: entries.iter().map(BookEntryView::from).collect(),
+                evidence: Some(evidence.into()),
+                failure: None,
+            },
+            Err(error) => Self {
+                failure: Some(error.into()),
+                ..Self::default()
+            },
+        }
+    }
+}
+
+impl From<&BookEntry> for BookEntryView {
+    fn from(entry: &BookEntry) -> Self {
+        Self {
+            nonce: hex(&entry.nonce),
+            answer: hex(&entry.answer),
+        }
     }
 }
 

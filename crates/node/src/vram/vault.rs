@@ -56,7 +56,7 @@ pub(crate) fn seal_set<'env>(
 ) -> Result<Object<'env>> {
     let (spot, control) = (Spot::try_from(place)?, control.inner.clone());
     thread::promise(env, "model-seal", move || {
-        run_seal_set(&root, &ask, &spot, &control)
+        run_seal_set(&root, &ask, spot, &control)
     })
 }
 

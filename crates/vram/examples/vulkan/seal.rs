@@ -39,13 +39,13 @@ pub(crate) fn seal(folder: &str, allowed: bool) -> Outcome {
         let verdict = evidence.verdict.as_str();
         say(level.as_str(), format!("{verdict} {checked}"));
     }
-    let book = vault.book(sealed.handle, 1, &control)?.remove(0);
+    let book = vault.book(sealed.handle, 1, &control)?.entries.remove(0);
     let level = Level::Book {
         nonce: book.nonce,
         answer: Some(book.answer),
     };
     let evidence = vault.verify(sealed.handle, &level, &control)?;
-    say(level.as_str(), evidence.verdict.as_str());
+    say("book", evidence.verdict.as_str());
     say("freed", vault.dispose(sealed.handle)?);
     let after = vault.verify(sealed.handle, &Level::Quick, &control);
     assert_eq!(after.expect_err("it is gone").code, Code::HandleStale);

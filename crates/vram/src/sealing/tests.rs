@@ -1,6 +1,8 @@
 use super::demanded;
-use crate::evidence::{Accounting, Content, Freshness, Placement, Timing};
-use crate::{Code, DeviceUuid, DriverModel, Evidence, KernelFacts, Level, Policy, Verdict};
+use crate::evidence::{Accounting, Content, Placement, Timing};
+use crate::{
+    Code, DeviceUuid, DriverModel, Evidence, Freshness, KernelFacts, Level, Policy, Verdict,
+};
 
 fn evidence(verdict: Verdict, shown: Option<f64>) -> Evidence {
     Evidence {

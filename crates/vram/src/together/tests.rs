@@ -1,8 +1,9 @@
 use super::together;
-use crate::evidence::{
-    Accounting, BadTile, Content, Freshness, FreshnessMethod, Latency, Placement, Timing,
+use crate::evidence::{Accounting, BadTile, Content, Latency, Placement, Timing};
+use crate::{
+    Access, Code, DeviceUuid, Evidence, Freshness, FreshnessMethod, KernelFacts, Level, MemoryType,
+    Verdict,
 };
-use crate::{Access, Code, DeviceUuid, Evidence, KernelFacts, Level, MemoryType, Verdict};
 
 /// Of a part of so many bytes, all of them right and shown to be on the device.
 fn part(bytes: u64) -> Evidence {
@@ -176,6 +177,7 @@ fn the_answer_to_a_nonce_is_made_of_all_answers_in_order() {
             method: FreshnessMethod::FreshMac,
             nonce: Some([9; 32]),
             response: Some([response; 32]),
+            expected: None,
         },
         ..part(10)
     };

@@ -17,7 +17,6 @@ struct Case {
     content: Content,
     timing: Timing,
     slow: bool,
-    wrong_answer: bool,
 }
 
 impl Case {
@@ -52,7 +51,6 @@ impl Case {
                 ..Timing::default()
             },
             slow: false,
-            wrong_answer: false,
         }
     }
 
@@ -71,7 +69,6 @@ impl Case {
             content: &self.content,
             timing: &self.timing,
             slow: self.slow,
-            wrong_answer: self.wrong_answer,
         };
         judge(&baseline, &seen)
     }
@@ -135,7 +132,6 @@ fn good_evidence_is_resident() {
 fn anything_wrong_is_not_resident() {
     let not = Verdict::NotResident;
     assert_changed(not, "tiles", |case| case.content.bad_tiles_count = 1);
-    assert_changed(not, "book", |case| case.wrong_answer = true);
     assert_changed(not, "managed", |case| case.placement.managed = Some(true));
     assert_changed(not, "host's", |case| {
         case.placement.memory_type = MemoryType::Host;
