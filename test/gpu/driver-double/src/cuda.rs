@@ -8,6 +8,7 @@ pub(crate) use device::{put_text, total};
 pub(crate) use memory::{cuMemAlloc_v2, cuMemcpyHtoD_v2};
 
 use crate::faults::Faults;
+use crate::ledger;
 use crate::state::{OUT_OF_MEMORY, State, device};
 
 /// Fills a caller's place, where there is one.
@@ -38,7 +39,11 @@ fn call(work: impl FnOnce(&mut State, &Faults) -> Result<(), i32>) -> i32 {
 /// One call that gives something back, which never fails on demand: what it leaves would be held for good.
 fn freeing(work: impl FnOnce(&mut State, &Faults) -> Result<(), i32>) -> i32 {
     match device() {
-        Ok((mut state, faults)) => work(&mut state, &faults).err().unwrap_or(0),
+        Ok((mut state, faults)) => {
+            let done = work(&mut state, &faults);
+            ledger::note(&faults, state.used_bytes());
+            done.err().unwrap_or(0)
+        }
         Err(status) => status,
     }
 }

@@ -6,6 +6,7 @@
 //! | `driver=12040`, `name=TEXT`, `integrated=1`, `ecc=0`, `mig=1`, `addressing=1` | what the device says of itself |
 //! | `host_pids=1`, `uncounted=1`, `uncounted=zero` | processes on the device have other numbers than here, as in a container; what each holds is not said, by NVML's own mark or by a 0 |
 //! | `devices=0` | no device |
+//! | `ledger=FOLDER` | the device's memory is that of all processes that name the folder |
 //! | `flip=OFFSET` | a bit of the newest mapping flips before the next kernel runs; once |
 //! | `mapping=N` | faults are about mapping number N by age, from 1, and not about the newest |
 //! | `flip_copy=OFFSET` | the same bit flips as a copy passes it |

@@ -24,6 +24,7 @@
 
 mod cuda;
 mod faults;
+mod ledger;
 mod memory;
 mod nvml;
 mod ptx;

@@ -68,7 +68,9 @@ pub extern "C" fn nvmlDeviceGetHandleByUUID(
 
 #[unsafe(no_mangle)]
 pub extern "C" fn nvmlDeviceGetMemoryInfo_v2(_: *mut c_void, info: *mut MemoryInfo) -> c_int {
-    let (used, total) = (whatever().used_bytes(), crate::cuda::total(&Faults::now()));
+    let faults = Faults::now();
+    let used = whatever().used_bytes() + crate::ledger::others(&faults);
+    let total = crate::cuda::total(&faults);
     let answer = MemoryInfo {
         version: take(info).version,
         total,

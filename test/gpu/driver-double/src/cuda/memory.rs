@@ -3,6 +3,7 @@
 use super::device::total;
 use super::{call, freeing, put, take};
 use crate::faults::Faults;
+use crate::ledger;
 use crate::memory::{Kind, PAGE_BYTES, Range};
 use crate::state::{Held, ILLEGAL_ADDRESS, INVALID, OUT_OF_MEMORY, State};
 use std::alloc::Layout;
@@ -49,13 +50,13 @@ pub extern "C" fn cuMemGetInfo_v2(free: *mut usize, all: *mut usize) -> c_int {
 }
 
 fn left(state: &State, faults: &Faults) -> u64 {
-    let left = total(faults).saturating_sub(state.used_bytes());
+    let used = state.used_bytes().saturating_add(ledger::others(faults));
+    let left = total(faults).saturating_sub(used);
     faults.number("free").unwrap_or(left)
 }
 
 fn take_from(state: &State, faults: &Faults, bytes: u64) -> Result<(), i32> {
-    let has = total(faults).saturating_sub(state.used_bytes());
-    if faults.has("oom") || bytes > has {
+    if faults.has("oom") || !ledger::claim(faults, state.used_bytes(), bytes, total(faults)) {
         return Err(OUT_OF_MEMORY);
     }
     Ok(())
