@@ -111,9 +111,10 @@ pub struct Accounting {
     pub total_bytes: u64,
     /// What is free of it now, all processes together, in bytes.
     pub free_bytes: Option<u64>,
-    /// What this process holds of it, in bytes; nothing under WDDM and in most containers.
+    /// What this process holds of it now, in bytes; nothing under WDDM and in most containers.
     pub process_bytes: Option<u64>,
-    /// What the driver has pushed out of it, in bytes (amdgpu's fdinfo).
+    /// What this process asked for in it and the driver has pushed out of it, in bytes (amdgpu's fdinfo): not among
+    /// `process_bytes`, and of whichever of the process's allocations.
     pub evicted_bytes: Option<u64>,
     /// Memory errors that could not be corrected, since the driver was loaded.
     pub ecc_uncorrected: Option<u64>,

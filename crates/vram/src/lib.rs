@@ -25,6 +25,7 @@ mod cuda;
 mod device;
 pub mod drm;
 mod error;
+mod eviction;
 mod evidence;
 mod foreign;
 mod freshness;

@@ -1,5 +1,6 @@
 //! What the files of a split model showed, as evidence of all of them. Pure.
 
+use crate::eviction;
 use crate::evidence::{
     Access, Content, Evidence, Latency, NAMED_PAGES_MAX, Placement, Timing, Verdict,
 };
@@ -27,7 +28,9 @@ pub(crate) fn together(
     };
     let (content, timing) = (content_of(&parts), timing_of(&parts));
     let short = fraction(fraction_min, &content, &timing);
-    let (verdict, reasons) = verdict_of(&parts, short);
+    // As it was before the first look brought anything back.
+    let gone = eviction::certainly(&first.accounting, content.bytes_total);
+    let (verdict, reasons) = verdict_of(&parts, short, gone);
     Ok(Evidence {
         level: first.level.clone(),
         verdict,
@@ -44,10 +47,18 @@ pub(crate) fn together(
     })
 }
 
-fn verdict_of(parts: &[Evidence], short: Option<String>) -> (Verdict, Vec<String>) {
+/// `gone`: that the driver has pushed out more than others can have lost, though each part alone would fit into the rest.
+fn verdict_of(
+    parts: &[Evidence],
+    short: Option<String>,
+    gone: Option<String>,
+) -> (Verdict, Vec<String>) {
     let worst = Verdict::worst(parts.iter().map(|part| part.verdict));
     let reasons = reasons_of(parts);
     match (short, worst) {
+        (_, Verdict::Resident | Verdict::Inconclusive) if gone.is_some() => {
+            (Verdict::NotResident, gone.into_iter().collect())
+        }
         (Some(short), Verdict::Resident | Verdict::Inconclusive) => {
             let all = reasons.into_iter().chain([short]);
             (Verdict::Inconclusive, all.collect())

@@ -1,6 +1,7 @@
 //! The verdict: what all the evidence together says. Pure, so that systems nobody has at hand can be judged by
 //! what they were seen to say.
 
+use crate::eviction;
 use crate::evidence::{Accounting, Content, Placement, Timing};
 use crate::{Access, Device, DriverModel, Level, MemoryType, Policy, Verdict};
 
@@ -55,9 +56,14 @@ fn wrong(baseline: &Baseline<'_>, seen: &Seen<'_>) -> Vec<String> {
     reasons.extend(misplaced(baseline, seen.placement));
     reasons.extend(changed(baseline, seen.placement));
     reasons.extend(too_slow_pages(baseline, seen.timing));
-    let evicted = seen.accounting.evicted_bytes.filter(|&bytes| bytes > 0);
-    reasons.extend(evicted.map(|bytes| format!("the driver has pushed {bytes} bytes out")));
+    reasons.extend(pushed_out(baseline, seen));
     reasons
+}
+
+/// Where the device's memory is the host's, it is pushed nowhere else.
+fn pushed_out(baseline: &Baseline<'_>, seen: &Seen<'_>) -> Option<String> {
+    let separate = baseline.device.judge().is_ok();
+    eviction::certainly(seen.accounting, seen.content.bytes_total).filter(|_| separate)
 }
 
 /// Managed memory can lie anywhere, whatever else is said of it. Host memory is one only where there
@@ -117,6 +123,10 @@ fn not_shown(baseline: &Baseline<'_>, seen: &Seen<'_>) -> Vec<String> {
     ) {
         reasons.push("the driver does not say that the memory is the device's".to_owned());
     }
+    reasons.extend(eviction::possibly(
+        seen.accounting,
+        seen.content.bytes_total,
+    ));
     reasons.extend(fraction(
         baseline.policy.resident_fraction_min,
         seen.content,

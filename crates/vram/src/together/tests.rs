@@ -188,3 +188,23 @@ fn the_answer_to_a_nonce_is_made_of_all_answers_in_order() {
     let half = together(vec![answered(1), part(10)], None).unwrap();
     assert_eq!(half.freshness.response, None);
 }
+
+#[test]
+fn parts_that_cannot_all_be_on_the_device_are_not() {
+    // Each part would fit into what is left of the process, and both do not: 8 of the 20 bytes are out.
+    let mut parts = vec![part(10), part(10)];
+    for part in &mut parts {
+        part.verdict = Verdict::Inconclusive;
+        part.reasons = vec!["they may be this model's, or others'".to_owned()];
+        part.accounting.process_bytes = Some(12);
+        part.accounting.evicted_bytes = Some(9);
+    }
+    let all = together(parts.clone(), None).unwrap();
+    assert_eq!(all.verdict, Verdict::NotResident);
+    assert!(all.reasons[0].contains("at least 8 bytes"), "{all:?}");
+    // An APU's memory is the host's, wherever it is said to be.
+    for part in &mut parts {
+        part.verdict = Verdict::Unified;
+    }
+    assert_eq!(together(parts, None).unwrap().verdict, Verdict::Unified);
+}

@@ -150,9 +150,38 @@ fn anything_wrong_is_not_resident() {
             latency.slow_pages_count = 19;
         }
     });
-    // amdgpu's fdinfo: amd-requested-vram above drm-memory-vram.
-    assert_changed(not, "4096 bytes out", |case| {
-        case.accounting.evicted_bytes = Some(4096);
+    // amdgpu's fdinfo: 30 GB of the process are left on the device, and the model has 40.
+    assert_changed(not, "at least 10000000000 bytes of it", |case| {
+        case.accounting.process_bytes = Some(30_000_000_000);
+        case.accounting.evicted_bytes = Some(10_000_000_000);
+    });
+}
+
+#[test]
+fn what_was_pushed_out_may_be_anothers() {
+    assert_changed(
+        Verdict::Inconclusive,
+        "4096 bytes of this process",
+        |case| {
+            case.accounting.process_bytes = Some(60_000_000_000);
+            case.accounting.evicted_bytes = Some(4096);
+        },
+    );
+    assert_changed(
+        Verdict::Inconclusive,
+        "4096 bytes of this process",
+        |case| {
+            case.accounting.evicted_bytes = Some(4096);
+        },
+    );
+    assert_changed(Verdict::Resident, "", |case| {
+        case.accounting.evicted_bytes = Some(0);
+    });
+    // On an APU it only moves from one part of the host's memory to another.
+    assert_changed(Verdict::Unified, "integrated", |case| {
+        case.device.kind = DeviceKind::Integrated;
+        case.accounting.process_bytes = Some(0);
+        case.accounting.evicted_bytes = Some(40_000_000_000);
     });
 }
 
