@@ -135,21 +135,8 @@ pub(crate) fn root_by_slices<M: Memory + ?Sized>(
     slice: u64,
 ) -> Result<Blake3Digest, VramError> {
     let mut values = Vec::new();
-    while (values.len() as u64) < tiling.tiles() {
-        let first = values.len() as u64;
-        let tiles = slice.clamp(1, tiling.tiles() - first);
-        let job = HashJob {
-            tiling,
-            first,
-            tiles,
-            key,
-        };
-        let run = memory.hash(&job)?;
-        if run.values.is_empty() {
-            let message = "the device gave no values";
-            return Err(VramError::new(Code::Internal, message));
-        }
-        values.extend(run.values);
+    for job in HashJob::slices(tiling, key, slice) {
+        values.extend(memory.hash(&job)?.values);
     }
     let root = match &key {
         Some(key) => tiling.keyed_root(&values, key),
@@ -169,6 +156,24 @@ pub struct HashJob {
     pub tiles: u64,
     /// The key of BLAKE3's keyed mode.
     pub key: Option<[u8; 32]>,
+}
+
+impl HashJob {
+    /// All tiles in order, at most `slice` of them, and at least one, in each job.
+    pub(crate) fn slices(
+        tiling: Tiling,
+        key: Option<[u8; 32]>,
+        slice: u64,
+    ) -> impl Iterator<Item = Self> {
+        let (all, slice) = (tiling.tiles(), slice.max(1));
+        let step = usize::try_from(slice).unwrap_or(usize::MAX);
+        (0..all).step_by(step).map(move |first| Self {
+            tiling,
+            first,
+            tiles: slice.min(all - first),
+            key,
+        })
+    }
 }
 
 /// What a device computed.

@@ -1,7 +1,7 @@
 //! Which tiles a check looks at: all of them, or a random few that nobody can foresee.
 
 use crate::timing::as_f64;
-use crate::{Code, Level, VramError, self_test};
+use crate::{Code, HashJob, Level, VramError, self_test};
 use digest::Tiling;
 use std::collections::BTreeSet;
 
@@ -18,14 +18,8 @@ pub(crate) fn judge(level: &Level) -> Result<(), VramError> {
 
 /// Every tile, in runs of at most `run_max`: the first tile and how many.
 pub(crate) fn all(tiling: Tiling, run_max: u64) -> Vec<(u64, u64)> {
-    let mut runs = Vec::new();
-    let mut first = 0;
-    while first < tiling.tiles() {
-        let tiles = run_max.clamp(1, tiling.tiles() - first);
-        runs.push((first, tiles));
-        first += tiles;
-    }
-    runs
+    let jobs = HashJob::slices(tiling, None, run_max);
+    jobs.map(|job| (job.first, job.tiles)).collect()
 }
 
 /// So large a part of the tiles, at least one, chosen anew each time; neighbours as one run.

@@ -102,16 +102,8 @@ impl Worker {
         let tiles = tiling.tiles();
         let values = self.room(tiles.saturating_mul(2 * VALUE_BYTES))?;
         let above = values + tiles * VALUE_BYTES;
-        let mut first = 0;
-        while first < tiles {
-            let job = HashJob {
-                tiling,
-                first,
-                tiles: slice.clamp(1, tiles - first),
-                key,
-            };
-            self.timed_tiles(address, &job, values + first * VALUE_BYTES)?;
-            first += job.tiles;
+        for job in HashJob::slices(tiling, key, slice) {
+            self.timed_tiles(address, &job, values + job.first * VALUE_BYTES)?;
         }
         let place = self.fold(values, above, tiles, key)?;
         let root = self.copy_values(place, 1)?;

@@ -75,20 +75,12 @@ impl Worker {
         let tiles = tiling.tiles();
         // The tiles' values, and behind them those of the level above.
         self.make_room(tiles.saturating_add(tiles.div_ceil(2)))?;
-        let mut first = 0;
-        while first < tiles {
-            let job = HashJob {
-                tiling,
-                first,
-                tiles: slice.clamp(1, tiles - first),
-                key,
-            };
-            let pieces = pieces(&job, first)?;
+        for job in HashJob::slices(tiling, key, slice) {
+            let pieces = pieces(&job, job.first)?;
             self.send(|opened, room, list| {
                 list.barrier();
                 run_tiles(opened, segments, room, &pieces, list);
             })?;
-            first += job.tiles;
         }
         self.fold(tiles, key)
     }
