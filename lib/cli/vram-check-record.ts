@@ -1,5 +1,5 @@
 /** `model-loader vram check-record`: was this sealed, by somebody who has this secret? Needs no GPU. */
-import { AuditLog } from "../audit/log.ts";
+import type { AuditLog } from "../audit/log.ts";
 import { checkSealRecord } from "../vram/seal-record.ts";
 import type { SealRecord } from "../vram/seal-record.ts";
 import { VramError } from "../vram/errors.ts";
@@ -9,6 +9,7 @@ import { toText } from "./byte-path.ts";
 import { EXIT } from "./exit.ts";
 import { Output } from "./output.ts";
 import { visible } from "./terminal.ts";
+import { closeTrail, openTrail } from "./vram-session.ts";
 
 export const VRAM_CHECK_RECORD_GRAMMAR = { flags: ["json"], options: ["seal-key", "audit"] } as const;
 
@@ -21,16 +22,20 @@ export async function checkRecord(args: readonly string[]): Promise<number> {
   if (keyFile === undefined) throw new UsageError("vram check-record needs the secret that the model was sealed under: --seal-key FILE. It should not come with the record.");
   const records = recordsIn(smallFile(name, "the record"));
   const output = new Output(flags.has("json"));
-  const folder = options.get("audit");
-  const audit = folder === undefined ? undefined : await AuditLog.open(folder, { flood: false }).catch((failure: unknown) => failure as Error);
+  const audit = await openTrail(options.get("audit")).catch((failure: unknown) => failure as Error);
   if (audit instanceof Error) return unrecorded(audit, output);
-  try {
-    const codes: number[] = [];
-    for (const record of records) codes.push(await told(record, { keyFile, audit }, output));
-    return Math.max(...codes);
-  } finally {
-    await audit?.[Symbol.asyncDispose]();
+  const code = await toldAll(records, { keyFile, audit }, output);
+  return (await closeTrail(audit, output)) ?? code;
+}
+
+/** The gravest code; a secret that cannot be read is told once. */
+async function toldAll(records: readonly unknown[], options: { readonly keyFile: string; readonly audit: AuditLog | undefined }, output: Output): Promise<number> {
+  let code: number = EXIT.VERIFIED;
+  for (const record of records) {
+    code = Math.max(code, await told(record, options, output));
+    if (code === EXIT.IO) return code;
   }
+  return code;
 }
 
 async function told(record: unknown, options: { readonly keyFile: string; readonly audit: AuditLog | undefined }, output: Output): Promise<number> {

@@ -19,10 +19,10 @@ import { vramFailureObject, vramFailureText } from "./vram-report.ts";
  * A failure of the model or the device is told and is no exception.
  */
 export async function withShard(ask: VramAsk, output: Output, interrupt: Interrupt, use: (shard: Shard) => Promise<number>): Promise<number> {
-  const audit = await opened(ask.auditFolder).catch((failure: unknown) => failure as Error);
+  const audit = await openTrail(ask.auditFolder).catch((failure: unknown) => failure as Error);
   if (audit instanceof Error) return withoutTrail(audit, ask, output);
   const code = await sealed(ask, audit, output, interrupt, use).catch((failure: unknown) => told(failure, ask, output));
-  const closing = await closed(audit, output);
+  const closing = await closeTrail(audit, output);
   return closing ?? interrupt.exitCode ?? code;
 }
 
@@ -61,7 +61,7 @@ export function exitOfVram({ severity }: VramError): number {
   return severity === "CRITICAL" ? EXIT.REFUSED : EXIT.IO;
 }
 
-async function opened(folder: string | undefined): Promise<AuditLog | undefined> {
+export async function openTrail(folder: string | undefined): Promise<AuditLog | undefined> {
   return folder === undefined ? undefined : AuditLog.open(folder, { flood: false });
 }
 
@@ -72,7 +72,7 @@ function withoutTrail(failure: Error, ask: VramAsk, output: Output): number {
 }
 
 /** A trail that cannot be closed is one that cannot be trusted. */
-async function closed(audit: AuditLog | undefined, output: Output): Promise<number | undefined> {
+export async function closeTrail(audit: AuditLog | undefined, output: Output): Promise<number | undefined> {
   try {
     await audit?.[Symbol.asyncDispose]();
     return undefined;

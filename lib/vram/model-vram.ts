@@ -48,8 +48,8 @@ export class ModelVram {
 
   /** Random tiles of the shard held against those of the model's files. */
   async spotCheck(shard: Shard, options: SpotCheckOptions | undefined): Promise<Evidence> {
-    const { p, signal } = parseSpotCheck(options);
-    return Shard.lifeOf(shard).spotCheck(this.#models, p, signal);
+    const asked = parseSpotCheck(options);
+    return Shard.spotCheck(shard, this.#models, asked);
   }
 
   async measureOffload<T>(options: OffloadOptions, load: () => Promise<T>): Promise<Offloaded<T>> {

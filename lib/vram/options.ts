@@ -72,6 +72,11 @@ export interface ParsedCheck {
   readonly signal: AbortSignal | undefined;
 }
 
+export interface ParsedSpotCheck {
+  readonly p: number;
+  readonly signal: AbortSignal | undefined;
+}
+
 export interface ParsedScrub {
   readonly dutyCycle: number;
   readonly budgetMs: number;
@@ -138,7 +143,7 @@ export function parseChallenge(nonce: unknown, given: unknown): ParsedCheck {
 }
 
 /** @throws TypeError that names the option */
-export function parseSpotCheck(given: unknown): { readonly p: number; readonly signal: AbortSignal | undefined } {
+export function parseSpotCheck(given: unknown): ParsedSpotCheck {
   const bag = bagOf(given ?? {}, "options", SPOT_NAMES);
   return { p: fraction(bag["p"] ?? SAMPLE_DEFAULT, "p"), signal: signalOf(bag["signal"]) };
 }

@@ -1,9 +1,10 @@
 /** A model that lies sealed in GPU memory: an opaque handle, the facts of its seal, and the checks that it can be put to. */
 import type { GgufView } from "../gguf-view.ts";
+import type { NativeModel } from "../native.ts";
 import type { VramDevice } from "./device.ts";
 import type { Evidence } from "./evidence.ts";
 import { parseBook, parseChallenge, parseScrubOptions, parseShardVerify } from "./options.ts";
-import type { ChallengeOptions, ScrubOptions, ShardVerifyOptions } from "./options.ts";
+import type { ChallengeOptions, ParsedSpotCheck, ScrubOptions, ShardVerifyOptions } from "./options.ts";
 import { Scrub } from "./scrub.ts";
 import type { SealRecord } from "./seal-record.ts";
 import type { ShardLife } from "./shard-life.ts";
@@ -52,6 +53,9 @@ export class ShardPart {
   }
 }
 
+/** Shards that nobody holds but a check: collecting one would free its memory, and end the check with it. */
+const beingChecked = new Set<object>();
+
 export class Shard implements AsyncDisposable, Disposable {
   /** Random, never used twice; names the shard in the trail. */
   readonly id: string;
@@ -99,7 +103,8 @@ export class Shard implements AsyncDisposable, Disposable {
    *   VRAM_HANDLE_STALE after disposal; VRAM_ABORTED
    */
   async verify(options?: ShardVerifyOptions): Promise<Evidence> {
-    return this.#life.check(parseShardVerify(options));
+    const asked = parseShardVerify(options);
+    return this.#held((life) => life.check(asked));
   }
 
   /**
@@ -108,7 +113,8 @@ export class Shard implements AsyncDisposable, Disposable {
    * @throws as {@link verify}; VRAM_VERIFICATION_FAILED where `answer` is another one
    */
   async challenge(nonce: Uint8Array | string, options?: ChallengeOptions): Promise<Evidence> {
-    return this.#life.check(parseChallenge(nonce, options));
+    const asked = parseChallenge(nonce, options);
+    return this.#held((life) => life.check(asked));
   }
 
   /**
@@ -119,7 +125,7 @@ export class Shard implements AsyncDisposable, Disposable {
    */
   async book(entries: number, options?: { readonly signal?: AbortSignal | undefined }): Promise<readonly BookEntry[]> {
     const asked = parseBook(entries, options);
-    return this.#life.book(asked.entries, asked.signal);
+    return this.#held((life) => life.book(asked.entries, asked.signal));
   }
 
   /** The values of each file's tiles, by which a verifier elsewhere knows the answers to fresh challenges. @throws VramError VRAM_HANDLE_STALE */
@@ -127,9 +133,9 @@ export class Shard implements AsyncDisposable, Disposable {
     return this.#life.tileValues().map((values, index) => new TileList(values, this.parts[index]?.sizeBytes ?? 0));
   }
 
-  /** @internal For a model that its file is to be held against. */
-  static lifeOf(shard: Shard): ShardLife {
-    return shard.#life;
+  /** @internal By {@link Model.spotCheck}, which has the files. */
+  static async spotCheck(shard: Shard, files: readonly NativeModel[], { p, signal }: ParsedSpotCheck): Promise<Evidence> {
+    return shard.#held((life) => life.spotCheck(files, p, signal));
   }
 
   /** Goes over all tiles in the background, again and again, in steps that take a fraction of the device's time. */
@@ -164,6 +170,16 @@ export class Shard implements AsyncDisposable, Disposable {
 
   get disposed(): boolean {
     return this.#life.ended;
+  }
+
+  async #held<T>(check: (life: ShardLife) => Promise<T>): Promise<T> {
+    const hold = { shard: this };
+    beingChecked.add(hold);
+    try {
+      return await check(this.#life);
+    } finally {
+      beingChecked.delete(hold);
+    }
   }
 
   /** Stops its checks, clears and frees the memory, and records that durably. A second call waits for the first. */

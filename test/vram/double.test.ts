@@ -311,6 +311,17 @@ describe("disposal", () => {
   });
 });
 
+test("a check keeps its shard from the garbage collector, which would end it", async () => {
+  const said = await onTheDouble(`
+    const ends = Promise.all([0, 1, 2, 3].map(async () => (await caught((async () => (await loader.seal("m.gguf")).verify())()))));
+    let ended = false;
+    void ends.then(() => { ended = true; });
+    while (!ended) { globalThis.gc(); await sleep(1); }
+    tell((await ends).map(({ code, value }) => code ?? value.verdict));
+  `, [], "--expose-gc");
+  expect(said).toEqual([["resident", "resident", "resident", "resident"]]);
+});
+
 describe("the trail", () => {
   test("that cannot be written refuses the seal and clears the memory; a broken seal stays broken", async () => {
     const said = await onTheDouble(`
