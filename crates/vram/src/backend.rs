@@ -99,15 +99,10 @@ pub trait Memory: Send {
     /// Computes tile values on the device. Blocks until they are there.
     fn hash(&mut self, job: &HashJob) -> Result<HashRun, VramError>;
 
-    /// The digest of the first `tiling.bytes_total()` bytes, under a key or plain. At most `slice`
-    /// tiles are hashed at once. Overridden where the device can compute the upper levels too.
-    fn root(
-        &mut self,
-        tiling: Tiling,
-        key: Option<[u8; 32]>,
-        slice: u64,
-    ) -> Result<Blake3Digest, VramError> {
-        root_by_slices(self, tiling, key, slice)
+    /// The digest of the job's message, which starts at byte 0. Overridden where the device can compute the upper
+    /// levels too.
+    fn root(&mut self, job: &RootJob<'_>) -> Result<Blake3Digest, VramError> {
+        root_by_slices(self, job)
     }
 
     /// What the driver says of this memory now.
@@ -130,19 +125,47 @@ pub trait Memory: Send {
 /// The digest of a message whose tiles the device hashes and whose upper levels are computed here.
 pub(crate) fn root_by_slices<M: Memory + ?Sized>(
     memory: &mut M,
-    tiling: Tiling,
-    key: Option<[u8; 32]>,
-    slice: u64,
+    job: &RootJob<'_>,
 ) -> Result<Blake3Digest, VramError> {
     let mut values = Vec::new();
-    for job in HashJob::slices(tiling, key, slice) {
-        values.extend(memory.hash(&job)?.values);
+    for slice in job.slices() {
+        values.extend(memory.hash(&slice?)?.values);
     }
-    let root = match &key {
-        Some(key) => tiling.keyed_root(&values, key),
-        None => tiling.root(&values),
+    let root = match &job.key {
+        Some(key) => job.tiling.keyed_root(&values, key),
+        None => job.tiling.root(&values),
     };
     root.map_err(|error| VramError::new(Code::Internal, error.to_string()))
+}
+
+/// A whole message whose digest is wanted.
+#[derive(Clone, Copy)]
+pub struct RootJob<'a> {
+    /// How the bytes lie in tiles.
+    pub tiling: Tiling,
+    /// The key of BLAKE3's keyed mode.
+    pub key: Option<[u8; 32]>,
+    /// At most so many tiles are hashed at once.
+    pub slice: u64,
+    /// Asked before each slice: an error ends the job with it.
+    pub going: &'a dyn Fn() -> Result<(), VramError>,
+}
+
+impl RootJob<'_> {
+    /// One that nothing ends.
+    pub fn of(tiling: Tiling, key: Option<[u8; 32]>, slice: u64) -> Self {
+        Self {
+            tiling,
+            key,
+            slice,
+            going: &|| Ok(()),
+        }
+    }
+
+    pub(crate) fn slices(&self) -> impl Iterator<Item = Result<HashJob, VramError>> {
+        let jobs = HashJob::slices(self.tiling, self.key, self.slice);
+        jobs.map(|job| (self.going)().map(|()| job))
+    }
 }
 
 /// A run of tiles to be hashed. Tile `first` starts at byte `first * 256 KiB` of the memory.

@@ -5,7 +5,8 @@ use crate::comparison::{Compared, slice_tiles};
 use crate::model::Model;
 use crate::shard::{Shard, Watch};
 use crate::{
-    Content, Evidence, Freshness, FreshnessMethod, Level, Verdict, VramError, freshness, self_test,
+    Content, Evidence, Freshness, FreshnessMethod, Level, RootJob, Verdict, VramError, freshness,
+    self_test,
 };
 
 /// Answers to nonces that nobody else knows, and the look at every tile that vouches for them.
@@ -135,7 +136,11 @@ impl Shard {
     fn keyed_root(&self, nonce: &[u8; 32], watch: Watch<'_>) -> Result<[u8; 32], VramError> {
         let tiling = self.facts.tiles.tiling();
         let slice = slice_tiles(self.gpu.device());
-        let root = self.with_memory(watch, |memory| memory.root(tiling, Some(*nonce), slice));
+        let job = RootJob {
+            going: &|| self.going(watch),
+            ..RootJob::of(tiling, Some(*nonce), slice)
+        };
+        let root = self.with_memory(watch, |memory| memory.root(&job));
         root.map(|root| *root.as_bytes())
             .map_err(|error| error.on(self.gpu.device().uuid))
     }

@@ -12,7 +12,8 @@ use crate::timing::as_f64;
 use crate::verdict::{Baseline, Seen, judge};
 use crate::{
     Access, Accounting, Code, Content, DeviceUuid, Gpu, KernelFacts, Latency, Level, Memory,
-    Placement, Policy, TensorDigest, TensorDigests, Timing, Verdict, VramError, latency, self_test,
+    Placement, Policy, RootJob, TensorDigest, TensorDigests, Timing, Verdict, VramError, latency,
+    self_test,
 };
 use digest::{Blake3Digest, Tiling};
 use shown::{fraction_shown, together};
@@ -102,9 +103,7 @@ pub(crate) fn check(
     let mut wall_seconds = 0.0;
     let mut seen = Vec::with_capacity(ranges.len());
     for (range, expected) in ranges.iter().zip(expected?) {
-        if watch.control.is_cancelled() {
-            return Err(VramError::new(Code::Aborted, "the check was cancelled"));
-        }
+        watch.going()?;
         let looked = one(gpu, range, expected, policy, (scale, &accounting), watch);
         let (evidence, took) = looked.map_err(|error| error.of_part(expected.part, files.len()))?;
         wall_seconds += took;
@@ -160,7 +159,11 @@ fn one(
     let placement = memory.placement()?;
     let latency = latency_of(&mut *memory, scale)?;
     let before = watch.clock.now();
-    let actual = memory.root(Tiling::of(range.bytes), None, slice_tiles(gpu.device()))?;
+    let job = RootJob::of(Tiling::of(range.bytes), None, slice_tiles(gpu.device()));
+    let actual = memory.root(&RootJob {
+        going: &|| watch.going(),
+        ..job
+    })?;
     let took = watch.clock.now().saturating_sub(before).as_secs_f64();
     let content = Content {
         bytes_total: range.bytes,

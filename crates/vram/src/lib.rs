@@ -57,7 +57,9 @@ mod vault;
 mod verdict;
 mod vulkan;
 
-pub use backend::{Backend, Gpu, HashJob, HashRun, KernelFacts, Memory, PageCycles, Usage};
+pub use backend::{
+    Backend, Gpu, HashJob, HashRun, KernelFacts, Memory, PageCycles, RootJob, Usage,
+};
 pub use book::{Book, BookEntry};
 pub use clock::{Clock, Monotonic};
 pub use code::Code;

@@ -1,7 +1,7 @@
 //! The known-answer test that every device passes before it is used: fresh random data, so that no
 //! kernel can have the answers prepared, wherever it came from.
 
-use crate::{Code, Gpu, HashJob, Memory, VramError};
+use crate::{Code, Gpu, HashJob, Memory, RootJob, VramError};
 use digest::{TILE_BYTES, TileValue, Tiling};
 
 /// Two full tiles, and one whose last chunk and last block are cut.
@@ -79,7 +79,7 @@ fn root(
     tiling: Tiling,
     key: Option<[u8; 32]>,
 ) -> Result<(), VramError> {
-    let root = memory.root(tiling, key, 2)?;
+    let root = memory.root(&RootJob::of(tiling, key, 2))?;
     let expected = match &key {
         Some(key) => blake3::keyed_hash(key, data),
         None => blake3::hash(data),

@@ -38,6 +38,16 @@ pub(crate) struct Watch<'a> {
     pub(crate) control: &'a Control,
 }
 
+impl Watch<'_> {
+    /// Whether whoever asked still wants it.
+    pub(crate) fn going(self) -> Result<(), VramError> {
+        if self.control.is_cancelled() {
+            return Err(VramError::new(Code::Aborted, "the check was cancelled"));
+        }
+        Ok(())
+    }
+}
+
 impl Shard {
     /// Does one short thing with the memory. Between two such things another check or the disposal
     /// may come in.
@@ -46,17 +56,21 @@ impl Shard {
         watch: Watch<'_>,
         work: impl FnOnce(&mut dyn Memory) -> Result<T, VramError>,
     ) -> Result<T, VramError> {
-        if watch.control.is_cancelled() {
-            return Err(VramError::new(Code::Aborted, "the check was cancelled"));
-        }
-        if self.closing.load(Ordering::SeqCst) {
-            return Err(disposed());
-        }
+        self.going(watch)?;
         let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
         match memory.as_deref_mut() {
             Some(memory) => work(memory),
             None => Err(disposed()),
         }
+    }
+
+    /// Whether a check may go on.
+    pub(crate) fn going(&self, watch: Watch<'_>) -> Result<(), VramError> {
+        watch.going()?;
+        if self.closing.load(Ordering::SeqCst) {
+            return Err(disposed());
+        }
+        Ok(())
     }
 
     /// Clears and frees, after the slice that is being hashed: how many bytes became free.

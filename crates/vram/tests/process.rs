@@ -13,9 +13,10 @@ use common::model::Model;
 use common::{on_the_double, vault};
 use digest::Tiling;
 use raw_driver::{Place, Raw};
+use std::cell::Cell;
 use std::os::unix::fs::FileExt;
 use verify::Control;
-use vram::{Backend, Code, Cuda, ForeignRange, Policy, TensorDigests, Verdict};
+use vram::{Backend, Code, Cuda, ForeignRange, Policy, RootJob, TensorDigests, Verdict, VramError};
 
 /// The model's tensors as an engine keeps them: one allocation, each at a multiple of 128 bytes.
 fn engine_copy(raw: &Raw, model: &Model) -> Vec<ForeignRange> {
@@ -301,17 +302,49 @@ fn any_length_at_any_address_has_its_digest() {
                 let mut memory = gpu.foreign(start + offset as u64, length as u64).unwrap();
                 let tiling = Tiling::of(length as u64);
                 let slice = &bytes[offset..offset + length];
-                let plain = memory.root(tiling, None, 4096).unwrap();
+                let plain = memory.root(&RootJob::of(tiling, None, 4096)).unwrap();
                 assert_eq!(
                     plain.as_bytes(),
                     blake3::hash(slice).as_bytes(),
                     "{offset} {length}"
                 );
-                let keyed = memory.root(tiling, Some(key), 1).unwrap();
+                let keyed = memory.root(&RootJob::of(tiling, Some(key), 1)).unwrap();
                 assert_eq!(keyed.as_bytes(), blake3::keyed_hash(&key, slice).as_bytes());
             }
         }
     });
+}
+
+#[test]
+fn a_digest_of_everything_can_be_ended_between_its_slices() {
+    on_the_double(
+        "a_digest_of_everything_can_be_ended_between_its_slices",
+        |_| {
+            let cuda = Cuda::open().unwrap();
+            let gpu = cuda.open(cuda.devices().unwrap()[0].uuid).unwrap();
+            let bytes = vec![7; 5 << 18];
+            let raw = Raw::open(0).unwrap();
+            let start = raw.filled(Place::Device, &bytes).unwrap();
+            let mut memory = gpu.foreign(start, bytes.len() as u64).unwrap();
+            let asked = Cell::new(0);
+            let going = || {
+                asked.set(asked.get() + 1);
+                if asked.get() < 3 {
+                    return Ok(());
+                }
+                Err(VramError::new(Code::Aborted, "enough"))
+            };
+            let job = RootJob::of(Tiling::of(bytes.len() as u64), None, 1);
+            let ended = memory.root(&RootJob {
+                going: &going,
+                ..job
+            });
+            assert_eq!(ended.unwrap_err().code, Code::Aborted);
+            assert_eq!(asked.get(), 3);
+            let whole = memory.root(&job).unwrap();
+            assert_eq!(whole.as_bytes(), blake3::hash(&bytes).as_bytes());
+        },
+    );
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::{Outcome, open, say, upload};
 use digest::{TILE_BYTES, TileValue, Tiling};
-use vram::{HashJob, Memory, VramError};
+use vram::{HashJob, Memory, RootJob, VramError};
 
 /// Every length at which something changes, and random ones; plain and keyed; each tile alone as well.
 pub(crate) fn lengths(seed: u64) -> Outcome {
@@ -54,7 +54,7 @@ pub(crate) fn compare(memory: &mut dyn Memory, message: &[u8], key: Option<[u8; 
         None => blake3::hash(message),
     };
     for slice in [1, 3, u64::MAX] {
-        let root = memory.root(tiling, key, slice)?;
+        let root = memory.root(&RootJob::of(tiling, key, slice))?;
         assert_eq!(
             root.as_bytes(),
             whole.as_bytes(),

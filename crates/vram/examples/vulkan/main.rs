@@ -24,7 +24,7 @@ use random::Random;
 use std::fmt::Display;
 use std::process::ExitCode;
 use std::sync::Arc;
-use vram::{Access, Backend, Code, DeviceUuid, Gpu, Memory, VramError, Vulkan};
+use vram::{Access, Backend, Code, DeviceUuid, Gpu, Memory, RootJob, VramError, Vulkan};
 
 type Outcome = Result<(), VramError>;
 
@@ -123,7 +123,7 @@ fn segments() -> Outcome {
     }
     memory.flush()?;
     let tiling = Tiling::of(data.len() as u64);
-    let root = memory.root(tiling, None, 700)?;
+    let root = memory.root(&RootJob::of(tiling, None, 700))?;
     assert_eq!(root.as_bytes(), blake3::hash(&data).as_bytes());
     // A run that starts in one segment and ends in the next.
     let run = hash(&mut *memory, tiling, 500, 30, None)?;
@@ -133,7 +133,7 @@ fn segments() -> Outcome {
     let half = data.len() / 2;
     let mut copied = data.clone();
     copied.copy_within(..half, half);
-    let root = memory.root(tiling, None, u64::MAX)?;
+    let root = memory.root(&RootJob::of(tiling, None, u64::MAX))?;
     assert_eq!(root.as_bytes(), blake3::hash(&copied).as_bytes());
     say("freed", memory.release()?);
     Ok(())

@@ -4,7 +4,7 @@ use crate::random::Random;
 use crate::{Outcome, open, say, upload};
 use digest::Tiling;
 use std::time::Instant;
-use vram::HashJob;
+use vram::{HashJob, RootJob};
 
 /// How fast whole passes are: the best of five by the clock, and what they cost the processors, which on
 /// a busy machine says more.
@@ -39,7 +39,7 @@ pub(crate) fn speed(bytes: u64) -> Outcome {
     say("bytes", bytes);
     say("hash-seconds", best.0);
     say("device-seconds", best.1.unwrap_or(f64::NAN));
-    let root = memory.root(tiling, None, job.tiles)?;
+    let root = memory.root(&RootJob::of(tiling, None, job.tiles))?;
     assert_eq!(root.as_bytes(), blake3::hash(&data).as_bytes());
     memory.release().map(drop)
 }

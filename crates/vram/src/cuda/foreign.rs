@@ -4,7 +4,7 @@ use super::gpu::Opened;
 use super::hashing::Worker;
 use super::memory::placement_of;
 use super::probe;
-use crate::{Access, Code, HashJob, HashRun, Memory, PageCycles, Placement, VramError};
+use crate::{Access, Code, HashJob, HashRun, Memory, PageCycles, Placement, RootJob, VramError};
 use digest::{Blake3Digest, Tiling};
 use std::sync::Arc;
 
@@ -88,16 +88,11 @@ impl Memory for Foreign {
         self.worker.hash(self.address, job)
     }
 
-    fn root(
-        &mut self,
-        tiling: Tiling,
-        key: Option<[u8; 32]>,
-        slice: u64,
-    ) -> Result<Blake3Digest, VramError> {
-        self.holds(tiling)?;
+    fn root(&mut self, job: &RootJob<'_>) -> Result<Blake3Digest, VramError> {
+        self.holds(job.tiling)?;
         let opened = self.opened.clone();
         let _entered = opened.enter()?;
-        self.worker.root(self.address, tiling, key, slice)
+        self.worker.root(self.address, job)
     }
 
     fn placement(&self) -> Result<Placement, VramError> {

@@ -3,8 +3,8 @@
 use super::choice::Adding;
 use super::gpu::Opened;
 use super::sys::{Event, Hashing, LaunchShape, Stream};
-use crate::{Code, HashJob, HashRun, VramError, keying};
-use digest::{Blake3Digest, TILE_BYTES, TileValue, Tiling};
+use crate::{Code, HashJob, HashRun, RootJob, VramError, keying};
+use digest::{Blake3Digest, TILE_BYTES, TileValue};
 use std::sync::Arc;
 
 const TILE_THREADS: u32 = 256;
@@ -90,22 +90,20 @@ impl Worker {
         })
     }
 
-    /// The digest of the whole message, all of whose levels are computed on the device. `slice` is how
-    /// many tiles are queued at once.
+    /// The digest of the whole message, all of whose levels are computed on the device.
     pub(super) fn root(
         &mut self,
         address: u64,
-        tiling: Tiling,
-        key: Option<[u8; 32]>,
-        slice: u64,
+        job: &RootJob<'_>,
     ) -> Result<Blake3Digest, VramError> {
-        let tiles = tiling.tiles();
+        let tiles = job.tiling.tiles();
         let values = self.room(tiles.saturating_mul(2 * VALUE_BYTES))?;
         let above = values + tiles * VALUE_BYTES;
-        for job in HashJob::slices(tiling, key, slice) {
-            self.timed_tiles(address, &job, values + job.first * VALUE_BYTES)?;
+        for slice in job.slices() {
+            let slice = slice?;
+            self.timed_tiles(address, &slice, values + slice.first * VALUE_BYTES)?;
         }
-        let place = self.fold(values, above, tiles, key)?;
+        let place = self.fold(values, above, tiles, job.key)?;
         let root = self.copy_values(place, 1)?;
         let root = root.first().ok_or_else(too_few)?;
         Ok((*root.as_bytes()).into())

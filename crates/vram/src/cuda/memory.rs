@@ -6,8 +6,10 @@ use super::probe;
 use super::staging::Staging;
 use super::sys::{Driver, Fault, PROTECTION_READ, PROTECTION_READ_WRITE, PointerFacts, Status};
 use crate::backend::root_by_slices;
-use crate::{Access, Code, HashJob, HashRun, Memory, MemoryType, PageCycles, Placement, VramError};
-use digest::{Blake3Digest, Tiling};
+use crate::{
+    Access, Code, HashJob, HashRun, Memory, MemoryType, PageCycles, Placement, RootJob, VramError,
+};
+use digest::Blake3Digest;
 use std::sync::Arc;
 
 /// Room for the results of a slice, and of the pages of 512 GiB.
@@ -179,20 +181,15 @@ impl Memory for CudaMemory {
         self.worker.hash(address, job)
     }
 
-    fn root(
-        &mut self,
-        tiling: Tiling,
-        key: Option<[u8; 32]>,
-        slice: u64,
-    ) -> Result<Blake3Digest, VramError> {
-        let address = self.inside(0, tiling.bytes_total())?;
+    fn root(&mut self, job: &RootJob<'_>) -> Result<Blake3Digest, VramError> {
+        let address = self.inside(0, job.tiling.bytes_total())?;
         let opened = self.opened.clone();
         let entered = opened.enter()?;
-        match self.worker.root(address, tiling, key, slice) {
+        match self.worker.root(address, job) {
             // The device is full: the upper levels are computed here.
             Err(error) if error.code == Code::AllocationFailed => {
                 drop(entered);
-                root_by_slices(self, tiling, key, slice)
+                root_by_slices(self, job)
             }
             root => root,
         }

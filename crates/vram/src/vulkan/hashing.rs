@@ -4,8 +4,8 @@ use super::gpu::Opened;
 use super::memory::Segments;
 use super::shaders::Orders;
 use super::sys::{Buffer, Commands, Place, Recording, Sets, Shader};
-use crate::{Code, HashJob, HashRun, VramError};
-use digest::{Blake3Digest, TileValue, Tiling};
+use crate::{Code, HashJob, HashRun, RootJob, VramError};
+use digest::{Blake3Digest, TileValue};
 use std::sync::Arc;
 
 const VALUE_BYTES: u64 = 32;
@@ -63,26 +63,24 @@ impl Worker {
         })
     }
 
-    /// The digest of the whole message, all of whose levels are computed on the device. `slice` is how
-    /// many tiles are sent at once.
+    /// The digest of the whole message, all of whose levels are computed on the device.
     pub(super) fn root(
         &mut self,
         segments: &Segments,
-        tiling: Tiling,
-        key: Option<[u8; 32]>,
-        slice: u64,
+        job: &RootJob<'_>,
     ) -> Result<Blake3Digest, VramError> {
-        let tiles = tiling.tiles();
+        let tiles = job.tiling.tiles();
         // The tiles' values, and behind them those of the level above.
         self.make_room(tiles.saturating_add(tiles.div_ceil(2)))?;
-        for job in HashJob::slices(tiling, key, slice) {
-            let pieces = pieces(&job, job.first)?;
+        for slice in job.slices() {
+            let slice = slice?;
+            let pieces = pieces(&slice, slice.first)?;
             self.send(|opened, room, list| {
                 list.barrier();
                 run_tiles(opened, segments, room, &pieces, list);
             })?;
         }
-        self.fold(tiles, key)
+        self.fold(tiles, job.key)
     }
 
     /// Level by level, from one part of the room to the other and back.

@@ -5,11 +5,11 @@ use super::hashing::{REACH_BYTES, Worker};
 use super::staging::Staging;
 use super::sys::{Buffer, Place, Recording, Set, Sets};
 use crate::{
-    Access, Code, DeviceKind, HashJob, HashRun, Memory, MemoryType, PageCycles, Placement,
+    Access, Code, DeviceKind, HashJob, HashRun, Memory, MemoryType, PageCycles, Placement, RootJob,
     VramError,
 };
 use ash::vk::MemoryPropertyFlags as Flags;
-use digest::{Blake3Digest, TILE_BYTES, Tiling};
+use digest::{Blake3Digest, TILE_BYTES};
 use std::sync::Arc;
 
 /// A shader reads whole chunks, also the last one, which may be cut.
@@ -185,15 +185,10 @@ impl Memory for VulkanMemory {
         self.worker.hash(segments, job)
     }
 
-    fn root(
-        &mut self,
-        tiling: Tiling,
-        key: Option<[u8; 32]>,
-        slice: u64,
-    ) -> Result<Blake3Digest, VramError> {
+    fn root(&mut self, job: &RootJob<'_>) -> Result<Blake3Digest, VramError> {
         let segments = self.segments.as_ref().ok_or_else(given_back)?;
-        inside(segments, 0, tiling.bytes_total())?;
-        self.worker.root(segments, tiling, key, slice)
+        inside(segments, 0, job.tiling.bytes_total())?;
+        self.worker.root(segments, job)
     }
 
     fn placement(&self) -> Result<Placement, VramError> {
