@@ -228,7 +228,7 @@ export class ModelLoader implements AsyncDisposable, Disposable {
 
   /** That there is no device hides nothing: what the path is worth is judged and recorded first, as {@link load} does. */
   async #withoutDevice(call: Call, place: ParsedPlace, error: VramError): Promise<VramError> {
-    await this.#accepted(call, () => this.#root.find(call.promised.path));
+    await this.#accepted(call, () => this.#root.find(call.promised.path, call.promised.isSet));
     return this.#vram.refused(call, place, error);
   }
 

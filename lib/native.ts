@@ -215,8 +215,8 @@ export interface NativeRoot {
   /** All parts of the set whose first one the path names. `parts` are their digests in order, empty text where none is promised. */
   loadSet(path: Uint8Array, ask: NativeAsk, parts: readonly string[], linksIn: Uint8Array, control: NativeControl): Promise<NativeSetVerdict>;
   inspect(path: Uint8Array, ask: NativeAsk, control: NativeControl): Promise<NativeVerdict>;
-  /** Whether the path opens a regular file beneath the root: the refusals that come before any reading. */
-  find(path: Uint8Array): Promise<NativeVerdict>;
+  /** Whether the path opens a regular file beneath the root, or all parts of a set: the refusals that come before any reading. */
+  find(path: Uint8Array, isSet: boolean): Promise<NativeVerdict>;
   /** A small regular file, whole. */
   readSmall(path: Uint8Array, maxBytes: number): Promise<NativeWindow>;
   /** The path without links of the file that `path` opens, in bytes. */

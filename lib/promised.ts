@@ -91,7 +91,7 @@ async function demandNamed(root: NativeRoot, files: readonly Uint8Array[], diges
 
 /** A path that leaves the root is an attack, whatever else is missing. @throws SourceRefusal */
 async function demandInside(root: NativeRoot, file: Uint8Array): Promise<void> {
-  const { refusal } = await root.find(file);
+  const { refusal } = await root.find(file, false);
   if (refusal !== undefined) throw new SourceRefusal(refusal);
 }
 

@@ -61,13 +61,17 @@ const PATHS = `
   writeFileSync(join(home, "secret.gguf"), "outside");
   symlinkSync("../secret.gguf", join(home, "models/link.gguf"));
   symlinkSync("loop.gguf", join(home, "models/loop.gguf"));
-  const paths = ["../secret.gguf", "/etc/passwd", "m.gguf\\0", "link.gguf", "missing/../../secret.gguf", "folder", "pipe", "none.gguf", "", "loop.gguf"];
+  // A set whose second part leads out, one that lacks it, and one of too many parts.
+  for (const name of ["out", "lacks"]) tinyModel({ blocks: 1 }).save(join(home, "models", name + "-00001-of-00002.gguf"));
+  symlinkSync("../secret.gguf", join(home, "models/out-00002-of-00002.gguf"));
+  tinyModel({ blocks: 1 }).save(join(home, "models/many-00001-of-09999.gguf"));
+  const paths = ["out-00001-of-00002.gguf", "lacks-00001-of-00002.gguf", "many-00001-of-09999.gguf", "../secret.gguf", "/etc/passwd", "m.gguf\\0", "link.gguf", "missing/../../secret.gguf", "folder", "pipe", "none.gguf", "", "loop.gguf"];
   const worth = async (call) => {
     const before = records().length;
     const { name, code, severity } = await caught(call);
     const [record, ...more] = records().slice(before);
-    const { type, sev, outcome, action, reason, target } = record;
-    return { name, code, severity, type, sev, outcome, reason, action, dev: target.dev !== undefined, more: more.length };
+    const { type, sev, outcome, action, reason, target, details } = record;
+    return { name, code, severity, part: details.part ?? null, message: details.message, type, sev, outcome, reason, action, dev: target.dev !== undefined, more: more.length };
   };
 `;
 
@@ -83,7 +87,7 @@ describe("what a path is worth is judged, and on disk, before any device counts"
     `, await env());
     const pairs = said as [Record<string, unknown>, Record<string, unknown>][];
     expect(pairs.map(([, { code }]) => code)).toEqual([
-      "PATH_TRAVERSAL", "PATH_TRAVERSAL", "PATH_TRAVERSAL", "PATH_TRAVERSAL", "PATH_TRAVERSAL", "NOT_REGULAR_FILE", "NOT_REGULAR_FILE", "NOT_FOUND", "NOT_FOUND", "IO",
+      "PATH_TRAVERSAL", "NOT_FOUND", "GGUF_LIMIT_EXCEEDED", "PATH_TRAVERSAL", "PATH_TRAVERSAL", "PATH_TRAVERSAL", "PATH_TRAVERSAL", "PATH_TRAVERSAL", "NOT_REGULAR_FILE", "NOT_REGULAR_FILE", "NOT_FOUND", "NOT_FOUND", "IO",
     ]);
     expect(pairs[0]?.[1]).toMatchObject({ name: "ModelLoadError", severity: "CRITICAL", type: "PathTraversalAttempt", sev: "CRITICAL", outcome: "denied" });
     for (const [load, seal] of pairs) expect(seal).toEqual({ ...load, action: "model.seal" });

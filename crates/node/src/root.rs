@@ -111,12 +111,17 @@ impl NativeRoot {
         })
     }
 
-    /// Whether the path opens a regular file beneath the root, on a thread of its own. Nothing is read.
+    /// Whether the path opens a regular file beneath the root, or all parts of a set that it names the first of, on a
+    /// thread of its own. Nothing is read.
     #[napi(catch_unwind)]
-    pub fn find<'env>(&self, env: &'env Env, path: &[u8]) -> Result<Object<'env>> {
+    pub fn find<'env>(&self, env: &'env Env, path: &[u8], is_set: bool) -> Result<Object<'env>> {
         let (root, path) = (self.current()?, path.to_vec());
         thread::promise(env, "model-beside", move || {
-            Verdict::from(verify::find(&root, &path))
+            if !is_set {
+                return Verdict::from(verify::find(&root, &path));
+            }
+            let found = verify::find_set(&root, &path);
+            found.map_or_else(Verdict::from, |_| Verdict::default())
         })
     }
 

@@ -83,6 +83,6 @@ pub use pass::Consumer;
 pub use protect::{Protected, protect};
 pub use records::{Ignored, Reason, Records, RecordsReport};
 pub use refusal::Refusal;
-pub use set::{PARTS_MAX, SetAsk, VerifiedSet, load_set, load_set_into, set_digest};
+pub use set::{PARTS_MAX, SetAsk, VerifiedSet, find_set, load_set, load_set_into, set_digest};
 pub use split_name::SplitName;
 pub use tiles::Tiles;

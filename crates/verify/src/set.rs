@@ -167,6 +167,16 @@ pub(crate) fn judge_lone(header: &Header, path: &[u8], policy: Policy) -> Result
     })
 }
 
+/// As [`find`](crate::find), every part of the set that is named by its first; what is found of each.
+pub fn find_set(root: &Root, path: &[u8]) -> Result<Vec<FileFacts>, Refusal> {
+    guarded(|| {
+        let name = first_part(path)?;
+        let places = 0..name.count();
+        let found = places.map(|place| open_part(root, &name, place, &Control::new()));
+        found.map(|opened| Ok(opened?.1)).collect()
+    })
+}
+
 fn first_part(path: &[u8]) -> Result<SplitName, Refusal> {
     let refuse = |code, message: String| Err(Refusal::new(Code::Gguf(code), message));
     let Some(name) = SplitName::of(path).filter(|name| name.place() == 0) else {
@@ -204,15 +214,13 @@ fn open_all(
     control: &Control,
 ) -> Result<Vec<Member>, Refusal> {
     let open_one = |place| {
-        let path = name.part(place);
-        let opened = open(root, &path, control);
-        let (file, facts) = opened.map_err(|refusal| in_part(refusal, place, name.count()))?;
+        let (file, facts) = open_part(root, name, place, control)?;
         let expected = ask.parts.get(place).copied().flatten();
         Ok(Member {
             place,
             count: name.count(),
             ask: Ask {
-                path,
+                path: name.part(place),
                 expected,
                 bytes_max: u64::MAX,
                 ..ask.whole.clone()
@@ -226,6 +234,16 @@ fn open_all(
         })
     };
     (0..name.count()).map(open_one).collect()
+}
+
+fn open_part(
+    root: &Root,
+    name: &SplitName,
+    place: usize,
+    control: &Control,
+) -> Result<(File, FileFacts), Refusal> {
+    let opened = open(root, &name.part(place), control);
+    opened.map_err(|refusal| in_part(refusal, place, name.count()))
 }
 
 /// The bytes of all parts, if they are not too many.
