@@ -7,8 +7,8 @@ import { SEVERITIES } from "./events.ts";
 import type { Severity } from "./events.ts";
 import type { AuditMetrics } from "./metrics.ts";
 import type { AuditLogger } from "./options.ts";
+import type { Pending } from "./pending.ts";
 import type { Draft } from "./record.ts";
-import type { Pending } from "./trail.ts";
 import { witnessReason } from "./witness-reason.ts";
 
 export class Alarm {

@@ -5,8 +5,9 @@
 import { performance } from "node:perf_hooks";
 import { asWriteError, AuditWriteError } from "./errors.ts";
 import { Pace } from "./pace.ts";
+import type { AuditReceipt, Pending, Waiter } from "./pending.ts";
 import type { Draft } from "./record.ts";
-import type { AuditReceipt, Pending, Trail, Waiter } from "./trail.ts";
+import type { Trail } from "./trail.ts";
 
 /**
  * Denials are in the file when `emit` returns, and so are the first records of a turn of the event loop: they survive the process

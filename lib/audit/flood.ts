@@ -16,8 +16,8 @@ import { hash } from "node:crypto";
 import { parseRecord } from "./envelope.ts";
 import { unescapeText } from "./escape.ts";
 import type { AuditEvent, AuditTarget } from "./events.ts";
+import type { AuditReceipt } from "./pending.ts";
 import type { Draft, Likeness } from "./record.ts";
-import type { AuditReceipt } from "./trail.ts";
 
 /** How much of a flood is recorded one by one, in each window. */
 export interface FloodLimits {

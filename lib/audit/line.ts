@@ -2,8 +2,8 @@
 import { LEAF_DIGITS, NO_PREVIOUS } from "./chain.ts";
 import type { Link } from "./chain.ts";
 import type { DurableRecord } from "./follower.ts";
+import type { Pending, Waiter } from "./pending.ts";
 import type { Draft } from "./record.ts";
-import type { Pending, Waiter } from "./trail.ts";
 
 /** A record in the chain, and who waits for it. Its text is made where somebody asks for it: most are only written. */
 export class Line implements DurableRecord, Pending {
@@ -57,6 +57,13 @@ export function chained(records: readonly Pending[], next: number, head: string,
     return new Line(record, next + i, leaf, bytes, ends[i - 1] ?? 0, ends[i] ?? 0);
   });
   return { lines, bytes };
+}
+
+/** A record of an earlier run, with its newline. */
+export interface CarriedLine {
+  readonly seq: number;
+  readonly leaf: string;
+  readonly text: string;
 }
 
 /** A record of an earlier run, as it stands in its segment. */

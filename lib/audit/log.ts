@@ -29,6 +29,7 @@ import { draftOf, linePrefix } from "./record.ts";
 import type { Covered, Draft, Frame } from "./record.ts";
 import { openTrail } from "./opening.ts";
 import type { Opened } from "./opening.ts";
+import type { AuditReceipt } from "./pending.ts";
 import { PublishedTree } from "./published-tree.ts";
 import { Reserve } from "./reserve.ts";
 import type { Recovery } from "./recovery.ts";
@@ -38,13 +39,12 @@ import type { Place } from "./segment.ts";
 import { prepareSinks, Sinks } from "./sinks/sinks.ts";
 import type { PreparedSink } from "./sinks/sinks.ts";
 import { Trail } from "./trail.ts";
-import type { AuditReceipt } from "./trail.ts";
 import { witnessReason } from "./witness-reason.ts";
 
 export type { FloodLimits } from "./flood.ts";
 export type { RetentionPolicy } from "./retention.ts";
 export type { AuditLogger, AuditLogOptions } from "./options.ts";
-export type { AuditReceipt } from "./trail.ts";
+export type { AuditReceipt } from "./pending.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -10,10 +10,10 @@ import { EnvelopeReader, originOf, parseRecord } from "./envelope.ts";
 import { asWriteError, AuditWriteError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
 import type { AuditFs } from "./files.ts";
+import type { CarriedLine } from "./line.ts";
 import { digestFrom, eachLine, readRange } from "./lines.ts";
 import type { OpenTail } from "./open-tail.ts";
 import type { SegmentName } from "./segment-name.ts";
-import type { CarriedLine } from "./trail.ts";
 import { Walk } from "./walk.ts";
 
 export interface Recovery {

@@ -18,44 +18,21 @@ import { AuditWriteError, asWriteError, TamperedError } from "./errors.ts";
 import type { AuditEvent, AuditEventType } from "./events.ts";
 import type { DurableRecord } from "./follower.ts";
 import { carriedLine, chained } from "./line.ts";
-import type { Line } from "./line.ts";
-import { Losses } from "./losses.ts";
+import type { CarriedLine, Line } from "./line.ts";
+import { Owed } from "./owed.ts";
 import { Patience } from "./patience.ts";
+import type { Pending } from "./pending.ts";
 import type { Draft } from "./record.ts";
 import type { Reserve } from "./reserve.ts";
 import { abandoned, diskFull, rotated, spaceRestored } from "./segment-events.ts";
 import type { RotationReason } from "./segment-events.ts";
 import { Segment } from "./segment.ts";
 import type { Place } from "./segment.ts";
+import { Unsynced } from "./unsynced.ts";
 
 const WRITE_FAILED = "the audit record could not be written";
 /** What the reserve's space is for, beside the records that the trail owes by itself. */
 const ON_FULL_DISK: ReadonlySet<AuditEventType> = new Set(["AuditClosed", "AuditPruned"]);
-
-export interface AuditReceipt {
-  readonly seq: number;
-  readonly leafHash: string;
-}
-
-export interface Waiter {
-  resolve(receipt: AuditReceipt): void;
-  reject(failure: AuditWriteError): void;
-}
-
-/** A record and who waits for it. */
-export interface Pending {
-  readonly draft: Draft;
-  /** When its caller began to wait, as `performance.now()`. */
-  readonly sinceMs?: number | undefined;
-  waiter?: Waiter | undefined;
-}
-
-/** A record of an earlier run, with its newline. */
-export interface CarriedLine {
-  readonly seq: number;
-  readonly leaf: string;
-  readonly text: string;
-}
 
 export interface TrailOptions {
   readonly place: Place;
@@ -87,14 +64,9 @@ export class Trail {
   /** A segment whose name is gone: its bytes still have to be copied. */
   #rescue: Segment | undefined;
   readonly #queue: Pending[] = [];
-  /** Records about the trail that must come before the next event. */
-  #owed: Pending[] = [];
-  #unsynced: Line[] = [];
-  /** Lines at the front of `#unsynced` that a sync has confirmed while another one was still running. */
-  #confirmed = 0;
+  readonly #owed: Owed;
+  readonly #unsynced = new Unsynced();
   #running: Segment | undefined;
-  readonly #losses = new Losses();
-  #lossRecord: Pending | undefined;
   /** A new file that took nothing yet, because the disk was full. */
   #spare: Segment | undefined;
   #day: number | undefined;
@@ -103,6 +75,7 @@ export class Trail {
 
   constructor(options: TrailOptions, resumed: Segment | undefined) {
     this.#options = options;
+    this.#owed = new Owed(options.draft);
     this.#next = options.next;
     this.#head = options.head;
     this.#segment = resumed;
@@ -120,12 +93,12 @@ export class Trail {
 
   /** Records whose callers still wait, written or not. */
   get waiting(): number {
-    return this.#queue.length + this.#unsynced.length - this.#confirmed;
+    return this.#queue.length + this.#unsynced.count;
   }
 
   /** When the caller who has waited longest began to wait. */
   get waitingSinceMs(): number | undefined {
-    return (this.#unsynced[this.#confirmed] ?? this.#queue[0])?.sinceMs;
+    return (this.#unsynced.oldest ?? this.#queue[0])?.sinceMs;
   }
 
   /** The file that is written; undefined after a failure. */
@@ -139,7 +112,7 @@ export class Trail {
 
   /** Records in a file that no sync has covered yet. */
   get unsynced(): number {
-    return this.#unsynced.length - this.#confirmed;
+    return this.#unsynced.count;
   }
 
   get syncing(): boolean {
@@ -161,7 +134,7 @@ export class Trail {
     const { reserve } = this.#options;
     if (!reserve.isSpent) return true;
     if (!reserve.regain()) return false;
-    this.#losses.over();
+    this.#owed.lossesOver();
     this.owe(spaceRestored());
     return true;
   }
@@ -172,7 +145,7 @@ export class Trail {
 
   /** A record about the trail: it goes before the next event, whenever that can be written. */
   owe(event: AuditEvent): void {
-    this.#owed.push({ draft: this.#options.draft(event) });
+    this.#owed.add(event);
   }
 
   /** Lines of an earlier run that its last segment still lacks; the next segment begins with them. */
@@ -182,12 +155,12 @@ export class Trail {
 
   /** An event that got no record; the trail says so as soon as it can. */
   lost(draft: Draft): void {
-    this.#losses.add(draft);
+    this.#owed.lost(draft);
   }
 
   /** On a full disk nothing else is written; the trail says from time to time how many events were refused. */
   tellLosses(): void {
-    if (!this.#losses.isDue) return;
+    if (!this.#owed.isDue) return;
     try {
       this.#attempt();
     } catch (failure) {
@@ -219,20 +192,20 @@ export class Trail {
       this.#restart();
       return;
     }
-    if (this.#unsynced.length === this.#confirmed) return;
+    if (this.#unsynced.count === 0) return;
     try {
       this.#segment.sync();
     } catch (failure) {
       this.#syncFailed(failure);
       return;
     }
-    this.#durable(this.#unsynced.length);
+    this.#durable(this.#unsynced.lines.length);
   }
 
   /** The same on the thread pool; at most one at a time. `done` is called when everything is settled, with what failed. */
   syncLater(done: (failure: unknown) => void): void {
     const segment = this.#segment;
-    const count = this.#unsynced.length;
+    const count = this.#unsynced.lines.length;
     if (segment === undefined) {
       done(attempt(() => { this.#restart(); }));
       return;
@@ -247,9 +220,7 @@ export class Trail {
 
   /** Callers of records that are written but could not be synced; the records stay and are written again when that works. */
   takeWaiting(): Pending[] {
-    const waiting = this.#unsynced.filter((entry) => entry.waiter !== undefined).map(({ draft, waiter }) => ({ draft, waiter }));
-    for (const entry of this.#unsynced) entry.waiter = undefined;
-    return waiting;
+    return this.#unsynced.takeWaiting();
   }
 
   close(): void {
@@ -306,13 +277,8 @@ export class Trail {
   }
 
   #drainOwed(segment: Segment | undefined): void {
-    if (this.#losses.count > 0) {
-      this.#owed = this.#owed.filter((pending) => pending !== this.#lossRecord);
-      this.#lossRecord = { draft: this.#options.draft(this.#losses.event()) };
-      this.#owed.push(this.#lossRecord);
-    }
-    this.#drain(this.#owed, segment);
-    this.#losses.told();
+    this.#drain(this.#owed.due(), segment);
+    this.#owed.paid();
   }
 
   /** Takes the lines that are whole in the file, and says how many. */
@@ -331,7 +297,7 @@ export class Trail {
   /** A new file of its final name; the old one is complete and durable before the new one exists. */
   #rotate(full: Segment, why: RotationReason): void {
     full.sync();
-    this.#durable(this.#unsynced.length);
+    this.#durable(this.#unsynced.lines.length);
     try {
       this.#segment = Segment.create(this.#options.place, this.#next);
     } catch (failure) {
@@ -339,7 +305,7 @@ export class Trail {
       return;
     }
     full.close();
-    this.#owed.unshift({ draft: this.#options.draft(rotated(full, why)) });
+    this.#owed.addFirst(rotated(full, why));
     this.#options.rotated();
   }
 
@@ -348,7 +314,7 @@ export class Trail {
     if (this.#patience.isSpent) {
       throw new AuditWriteError("poisoned", "the audit trail cannot be written, and it is not yet time to try a new file");
     }
-    const segment = this.#newSegment(this.#rescue?.first ?? this.#unsynced[0]?.seq ?? this.#next);
+    const segment = this.#newSegment(this.#rescue?.first ?? this.#unsynced.lines[0]?.seq ?? this.#next);
     try {
       this.#refill(segment);
       this.#drainOwed(segment);
@@ -360,7 +326,7 @@ export class Trail {
     this.#rescue?.close();
     this.#rescue = undefined;
     this.#segment = segment;
-    this.#durable(this.#unsynced.length);
+    this.#durable(this.#unsynced.lines.length);
   }
 
   #newSegment(first: number): Segment {
@@ -376,7 +342,7 @@ export class Trail {
       segment.copyFrom(this.#rescue);
       return;
     }
-    const failure = segment.append(Buffer.concat(this.#unsynced.map(({ bytes }) => bytes)));
+    const failure = segment.append(this.#unsynced.bytes);
     if (failure !== undefined) throw failure;
   }
 
@@ -388,13 +354,13 @@ export class Trail {
       this.#syncFailed(reason);
       return;
     }
-    this.#durable(Math.max(count, this.#confirmed));
+    this.#durable(count);
   }
 
   /** After a failed sync the kernel may call the same pages clean: only a new file can be trusted. */
   #syncFailed(failure: unknown): void {
     const error = asWriteError(failure, "the audit trail could not be synced");
-    this.#options.syncFailed(error, this.#unsynced);
+    this.#options.syncFailed(error, this.#unsynced.lines);
     this.#makeRoom(failure);
     this.#abandon(failure);
     this.#restart();
@@ -413,14 +379,14 @@ export class Trail {
 
   /** A full disk refuses new bytes but keeps the old ones: those that reached the file are made durable where they are. */
   #settle(segment: Segment): void {
-    if (this.#unsynced.length === 0) return;
+    if (this.#unsynced.lines.length === 0) return;
     try {
       segment.sync();
     } catch (failure) {
       this.#options.warn(failure, "the failed segment could not be synced; its last records are written again");
       return;
     }
-    this.#durable(this.#unsynced.length);
+    this.#durable(this.#unsynced.lines.length);
   }
 
   #discard(segment: Segment, failure: unknown): void {
@@ -439,13 +405,8 @@ export class Trail {
   #durable(count: number): void {
     this.#failures = 0;
     this.#patience.worked();
-    const done = this.#unsynced.slice(this.#confirmed, count);
     // While a sync is under way on this file, its failure would take all of them along: keep them until it is over.
-    if (this.syncing && this.#running === this.#segment) this.#confirmed = count;
-    else {
-      this.#unsynced = this.#unsynced.slice(count);
-      this.#confirmed = 0;
-    }
+    const done = this.#unsynced.confirm(count, this.syncing && this.#running === this.#segment);
     if (done.length > 0) this.#options.durable(done);
     for (const entry of done) {
       const { waiter } = entry;
