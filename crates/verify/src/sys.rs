@@ -210,10 +210,6 @@ mod unsupported {
         Err(UNSUPPORTED)
     }
 
-    pub(crate) fn generation(_: &File) -> Result<u32, i32> {
-        Err(UNSUPPORTED)
-    }
-
     pub(crate) fn enable_verity(_: &File) -> Result<(), i32> {
         Err(UNSUPPORTED)
     }
