@@ -166,6 +166,27 @@ describe("a failed sync (double)", () => {
     expect(storyOf(dir).filter(({ type }) => type === "AuditSegmentAbandoned")).toHaveLength(1);
     expect(await verifyTrail(dir)).toMatchObject({ ok: true });
   });
+
+  test("on the thread pool repeats what another sync had made durable meanwhile", async () => {
+    const { dir, disk, log } = await faultyLog();
+    let fail: (() => void) | undefined;
+    disk.fs.fdatasync = ((_fd: number, done: (failure: NodeJS.ErrnoException | null) => void) => {
+      fail = () => { done(systemError("EIO")); };
+    }) as typeof NODE_FS.fdatasync;
+    const real = disk.fs.fdatasyncSync;
+    disk.fs.fdatasyncSync = (fd) => { const end = performance.now() + 8; while (performance.now() < end); real(fd); };
+    for (let i = 0; i < 3; i += 1) log.emitSync(loaded("slow"));
+    const first = log.emit(denial("a"));
+    await vi.waitFor(() => { expect(fail).toBeDefined(); }, { timeout: 10_000 });
+    disk.fs.fdatasync = NODE_FS.fdatasync;
+    const { seq } = log.emitSync(denial("b"));
+    expect(await first).toMatchObject({ seq: seq - 1 });
+    fail?.();
+    const [before = "", after = ""] = segmentsOf(dir);
+    expect(readFileSync(after, "latin1").split("\n").slice(0, 2)).toEqual(readFileSync(before, "latin1").split("\n").slice(seq - 1, seq + 1));
+    await log[Symbol.asyncDispose]();
+    expect(await verifyTrail(dir)).toMatchObject({ ok: true, segments: 2, closed: true });
+  });
 });
 
 describe("a failed write (double)", () => {
