@@ -14,16 +14,27 @@ pub(crate) struct Found {
     pub(crate) freshness: Freshness,
     tries: u32,
     slow: bool,
+    paged_in: bool,
 }
 
 impl Found {
     /// Found by one try, and proving nothing of its freshness.
     pub(crate) fn of(compared: Compared) -> Self {
         Self {
-            compared,
             freshness: Freshness::default(),
             tries: 1,
             slow: false,
+            paged_in: timing::paged_in(compared.wall_seconds, compared.device_seconds),
+            compared,
+        }
+    }
+
+    /// The try that comes after another: the best time counts, and memory that was brought in for one of them.
+    fn after(&mut self, before: &Self) {
+        self.paged_in |= before.paged_in;
+        if before.compared.wall_seconds < self.compared.wall_seconds {
+            self.compared.wall_seconds = before.compared.wall_seconds;
+            self.compared.device_seconds = before.compared.device_seconds;
         }
     }
 }
@@ -40,8 +51,9 @@ impl Shard {
         sampling::judge(level)?;
         let accounting = self.gpu.usage()?;
         let placement = self.with_memory(watch, |memory| memory.placement())?;
-        let latency = self.latency(watch)?;
+        // The content first: whatever touches the memory first may have it brought in, and that is to be timed.
         let found = self.content(level, watch)?;
+        let latency = self.latency(watch)?;
         Ok(self.evidence(level, accounting, placement, latency, found))
     }
 
@@ -63,11 +75,8 @@ impl Shard {
         for tries in 1..=self.facts.policy.tries_max.max(1) {
             let mut found = self.tour(level, watch)?;
             found.tries = tries;
-            if let Some(before) = &best
-                && before.compared.wall_seconds < found.compared.wall_seconds
-            {
-                found.compared.wall_seconds = before.compared.wall_seconds;
-                found.compared.device_seconds = before.compared.device_seconds;
+            if let Some(before) = &best {
+                found.after(before);
             }
             found.slow = self.is_slow(&found.compared);
             let settled = !self.wants_another(&found);
@@ -203,7 +212,7 @@ impl Shard {
             calibrated_seconds: self.facts.calibrated_seconds,
             tries: found.tries,
             resident_fraction_min: self.resident_fraction_min(&compared),
-            paged_in: timing::paged_in(compared.wall_seconds, compared.device_seconds),
+            paged_in: found.paged_in,
             latency,
         };
         let seen = Seen {

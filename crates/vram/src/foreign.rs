@@ -157,7 +157,7 @@ fn one(
 ) -> Result<(RangeEvidence, f64), VramError> {
     let mut memory = gpu.foreign(range.pointer, range.bytes)?;
     let placement = memory.placement()?;
-    let latency = latency_of(&mut *memory, scale)?;
+    // Timed before anything else touches the memory: what does so first may have it brought in.
     let before = watch.clock.now();
     let job = RootJob::of(Tiling::of(range.bytes), None, slice_tiles(gpu.device()));
     let actual = memory.root(&RootJob {
@@ -165,6 +165,7 @@ fn one(
         ..job
     })?;
     let took = watch.clock.now().saturating_sub(before).as_secs_f64();
+    let latency = latency_of(&mut *memory, scale)?;
     let content = Content {
         bytes_total: range.bytes,
         bytes_checked: range.bytes,

@@ -269,10 +269,25 @@ fn a_device_that_is_busy_for_a_moment_is_measured_again() {
     on_a_sealed_model(
         "a_device_that_is_busy_for_a_moment_is_measured_again",
         |double, vault, handle, _| {
-            // The latency probe is one launch, the first try's hashing the second.
-            double.fails("slowness=50\nslow_launches=2");
+            // The first try's hashing is one launch.
+            double.fails("slowness=50\nslow_launches=1");
             let seen = look(vault, handle, &Level::Full);
             assert_eq!((seen.verdict, seen.timing.tries), (Verdict::Resident, 2));
+        },
+    );
+}
+
+#[test]
+fn memory_that_is_brought_in_for_a_check_is_told_although_the_next_try_is_fast() {
+    on_a_sealed_model(
+        "memory_that_is_brought_in_for_a_check_is_told_although_the_next_try_is_fast",
+        |double, vault, handle, _| {
+            double.fails("page_in=200000000");
+            let seen = look(vault, handle, &Level::Full);
+            assert_eq!((seen.verdict, seen.timing.tries), (Verdict::Resident, 2));
+            assert!(seen.timing.paged_in);
+            assert!(seen.timing.wall_seconds < 0.01);
+            assert!(!look(vault, handle, &Level::Full).timing.paged_in);
         },
     );
 }

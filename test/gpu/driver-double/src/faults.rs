@@ -17,6 +17,7 @@
 //! | `waiting_cycles=N` | every load past the caches waits so long first, as on a device whose memory is busy |
 //! | `slowness=10` | everything takes ten times as long by the device's clock |
 //! | `slow_launches=N` | only the next N launches do |
+//! | `page_in=NANOSECONDS` | the next launch waits so long before the device begins it, as where memory is brought in first; once |
 //! | `oom=1` | no allocation succeeds |
 //! | `fail_call=N` | call number N says that there is no memory; calls that give something back are not counted |
 //! | `lost=1` | the device is lost; it stays so |

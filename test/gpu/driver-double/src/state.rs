@@ -32,6 +32,7 @@ pub(crate) struct State {
     pub(crate) dirty_bytes: u64,
     pub(crate) nanoseconds: u64,
     pub(crate) slow_launches_done: u64,
+    paged_in: bool,
     pub(crate) calls: u64,
     pub(crate) flipped: BTreeSet<(u64, u64)>,
     pub(crate) sticky: Option<i32>,
@@ -59,6 +60,7 @@ impl State {
             dirty_bytes: 0,
             nanoseconds: 0,
             slow_launches_done: 0,
+            paged_in: false,
             calls: 0,
             flipped: BTreeSet::new(),
             sticky: None,
@@ -103,7 +105,21 @@ impl State {
         meant(&ranges, faults)
     }
 
+    /// The host waits, and what the device has been told to do by then begins as much later.
+    fn page_in(&mut self, faults: &Faults) {
+        let Some(nanoseconds) = faults.number("page_in").filter(|_| !self.paged_in) else {
+            return;
+        };
+        self.paged_in = true;
+        let now = self.nanoseconds;
+        for mark in self.events.values_mut().filter(|mark| **mark == now) {
+            *mark += nanoseconds;
+        }
+        self.nanoseconds += nanoseconds;
+    }
+
     pub(crate) fn pass_launch(&mut self, bytes: u64, faults: &Faults) {
+        self.page_in(faults);
         let nanoseconds =
             LAUNCH_NANOSECONDS + bytes * 1_000 / (HASHED_BYTES_PER_SECOND / 1_000_000);
         let limit = faults.number("slow_launches");
