@@ -209,12 +209,14 @@ pub struct HashRun {
 }
 
 /// The fewest clock cycles that one load took, page by page.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PageCycles {
     /// Bytes of a page.
     pub page_bytes: u64,
     /// One number a page, in order.
     pub cycles: Vec<u32>,
+    /// Seconds that the device took, where it tells.
+    pub device_seconds: Option<f64>,
 }
 
 /// The driver's counters for a device.

@@ -17,6 +17,13 @@ pub(crate) struct Found {
     paged_in: bool,
 }
 
+/// What the pages' latencies showed.
+#[derive(Default)]
+struct Probed {
+    latency: Option<Latency>,
+    paged_in: bool,
+}
+
 impl Found {
     /// Found by one try, and proving nothing of its freshness.
     pub(crate) fn of(compared: Compared) -> Self {
@@ -53,8 +60,8 @@ impl Shard {
         let placement = self.with_memory(watch, |memory| memory.placement())?;
         // The content first: whatever touches the memory first may have it brought in, and that is to be timed.
         let found = self.content(level, watch)?;
-        let latency = self.latency(watch)?;
-        Ok(self.evidence(level, accounting, placement, latency, found))
+        let probed = self.latency(watch)?;
+        Ok(self.evidence(level, accounting, placement, probed, found))
     }
 
     /// Evidence of content that was looked at in another way, such as piece by piece.
@@ -66,8 +73,8 @@ impl Shard {
     ) -> Result<Evidence, VramError> {
         let accounting = self.gpu.usage()?;
         let placement = self.with_memory(watch, |memory| memory.placement())?;
-        let latency = self.latency(watch)?;
-        Ok(self.evidence(level, accounting, placement, latency, found))
+        let probed = self.latency(watch)?;
+        Ok(self.evidence(level, accounting, placement, probed, found))
     }
 
     fn content(&self, level: &Level, watch: Watch<'_>) -> Result<Found, VramError> {
@@ -129,16 +136,23 @@ impl Shard {
     }
 
     /// Slow pages are measured again, elsewhere in the page: only one that is slow each time is slow.
-    fn latency(&self, watch: Watch<'_>) -> Result<Option<Latency>, VramError> {
+    fn latency(&self, watch: Watch<'_>) -> Result<Probed, VramError> {
         let scale = self.facts.scale;
         let mut fewest: Option<PageCycles> = None;
+        let mut paged_in = false;
         for _ in 0..self.facts.policy.tries_max.max(1) {
             let mut seed = [0; 4];
             self_test::fill(&mut seed)?;
             let seed = u32::from_le_bytes(seed);
-            let Some(pages) = self.with_memory(watch, |memory| memory.latency(seed))? else {
-                return Ok(None);
+            let looked = self.with_memory(watch, |memory| {
+                let before = watch.clock.now();
+                let pages = memory.latency(seed)?;
+                Ok((pages, watch.clock.now().saturating_sub(before)))
+            })?;
+            let (Some(pages), took) = looked else {
+                return Ok(Probed::default());
             };
+            paged_in |= timing::paged_in(took.as_secs_f64(), pages.device_seconds);
             let pages = match &fewest {
                 Some(before) => latency::fewest(pages, before),
                 None => pages,
@@ -149,7 +163,10 @@ impl Shard {
                 break;
             }
         }
-        Ok(fewest.map(|pages| self.summary(&pages)))
+        Ok(Probed {
+            latency: fewest.map(|pages| self.summary(&pages)),
+            paged_in,
+        })
     }
 
     /// Slow by the scale of the seal. Before that is an alarm, the scale is measured again: a busy device's
@@ -201,7 +218,7 @@ impl Shard {
         level: &Level,
         accounting: Accounting,
         placement: Placement,
-        latency: Option<Latency>,
+        probed: Probed,
         found: Found,
     ) -> Evidence {
         let compared = found.compared;
@@ -212,8 +229,8 @@ impl Shard {
             calibrated_seconds: self.facts.calibrated_seconds,
             tries: found.tries,
             resident_fraction_min: self.resident_fraction_min(&compared),
-            paged_in: found.paged_in,
-            latency,
+            paged_in: found.paged_in || probed.paged_in,
+            latency: probed.latency,
         };
         let seen = Seen {
             level,

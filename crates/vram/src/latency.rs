@@ -45,6 +45,7 @@ pub(crate) fn fewest(a: PageCycles, b: &PageCycles) -> PageCycles {
     PageCycles {
         page_bytes: a.page_bytes,
         cycles: pairs.map(|(&a, &b)| a.min(b)).collect(),
+        device_seconds: a.device_seconds,
     }
 }
 

@@ -293,6 +293,20 @@ fn memory_that_is_brought_in_for_a_check_is_told_although_the_next_try_is_fast()
 }
 
 #[test]
+fn memory_that_is_brought_in_for_a_quick_look_is_told() {
+    on_a_sealed_model(
+        "memory_that_is_brought_in_for_a_quick_look_is_told",
+        |double, vault, handle, _| {
+            double.fails("page_in=200000000");
+            let seen = look(vault, handle, &Level::Quick);
+            assert_eq!(seen.verdict, Verdict::Resident);
+            assert!(seen.timing.paged_in);
+            assert!(!look(vault, handle, &Level::Quick).timing.paged_in);
+        },
+    );
+}
+
+#[test]
 fn a_full_device_can_still_be_checked_and_measured_only_with_room() {
     on_a_sealed_model(
         "a_full_device_can_still_be_checked_and_measured_only_with_room",

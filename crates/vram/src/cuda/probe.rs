@@ -50,13 +50,14 @@ fn measure(
     seed: u32,
 ) -> Result<PageCycles, VramError> {
     let mut cycles = Vec::new();
+    let mut device_seconds = None;
     if pages > 0 {
         let results = worker.room(pages * 4)?;
         let shape = LaunchShape {
             blocks: u32::try_from(pages.div_ceil(THREADS.into())).unwrap_or(u32::MAX),
             threads: THREADS,
         };
-        worker.timed(|worker| {
+        device_seconds = worker.timed(|worker| {
             let Opened {
                 driver, kernels, ..
             } = &*worker.opened;
@@ -68,6 +69,7 @@ fn measure(
     Ok(PageCycles {
         page_bytes: 1 << log2,
         cycles,
+        device_seconds,
     })
 }
 

@@ -3,6 +3,7 @@ use crate::PageCycles;
 
 fn pages(cycles: &[u32]) -> PageCycles {
     PageCycles {
+        device_seconds: None,
         page_bytes: 2 << 20,
         cycles: cycles.to_vec(),
     }
