@@ -37,7 +37,7 @@ export function evidenceText(evidence: Evidence): string {
 }
 
 function timingText({ wallSeconds, bytesPerSecond, residentFractionMin, tries, pagedIn }: Evidence["timing"]): string {
-  if (wallSeconds === 0) return "";
+  if (wallSeconds === 0) return pagedIn ? "paged in" : "";
   const bound = residentFractionMin === undefined ? "" : `, at least ${percentText(residentFractionMin)} resident`;
   const times = tries > 1 ? `, ${tries} tries` : "";
   return `${(wallSeconds * 1000).toPrecision(3)} ms, ${(bytesPerSecond / 1e9).toPrecision(3)} GB/s${bound}${times}${pagedIn ? ", paged in" : ""}`;
