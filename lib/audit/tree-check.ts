@@ -34,6 +34,9 @@ export class TreeCheck {
   readonly #folder: string;
   readonly #tiles: TileFolder;
   readonly #tree = new LogTree();
+  /** Leaf hashes in hexadecimal that the tree gets together, at the next size at which anything is compared. */
+  #waiting = "";
+  #size = 0;
   readonly #signed: TreeHead;
   /** All that was signed of this tree. */
   readonly #heads: readonly TreeHead[];
@@ -52,14 +55,15 @@ export class TreeCheck {
 
   /** The next record of the walk; repeated ones are passed over. */
   leaf(seq: number, hex: string): void {
-    if (seq > this.#tree.size) this.#pruned(seq);
-    if (seq !== this.#tree.size || this.#lost) return;
-    this.#append(Buffer.from(hex, "hex"));
+    if (seq > this.#size) this.#pruned(seq);
+    if (seq !== this.#size || this.#lost) return;
+    this.#take(hex);
   }
 
   /** After the last record. `closed`: nobody writes any more, so tiles of records that are not there were left by some that were. */
   finish(closed: boolean): Damage | undefined {
-    const size = this.#tree.size;
+    this.#grow();
+    const size = this.#size;
     const ahead = this.#lost ? undefined : this.#heads.find((head) => head.size > size);
     if (ahead !== undefined) return damage(size, "rolled-back", `records ${size} to ${ahead.size - 1} were signed and are gone: the trail was rolled back to record ${size}`);
     if (this.#broken !== undefined) return this.#rewritten(this.#broken);
@@ -70,8 +74,16 @@ export class TreeCheck {
     return damage(first.from, "tile", `${first.why}, which are the signed ones. Remove the folder tile and open the trail for writing: that makes the tiles again`);
   }
 
-  #append(leaf: Buffer): void {
-    this.#tree.append(leaf);
+  #take(hex: string): void {
+    this.#waiting += hex;
+    this.#size += 1;
+    if (this.#size % TILE_WIDTH === 0 || this.#heads.some(({ size }) => size === this.#size)) this.#grow();
+  }
+
+  #grow(): void {
+    if (this.#waiting === "") return;
+    this.#tree.append(Buffer.from(this.#waiting, "hex"));
+    this.#waiting = "";
     const { size } = this.#tree;
     for (const head of this.#heads) if (head.size === size && !same(this.#tree.root(), head.root)) this.#broken ??= head;
     if (size === this.#signed.size) this.#signedEdge();
@@ -130,7 +142,7 @@ export class TreeCheck {
   /** Which record is the first that is not the signed one: where the tiles still lead to the signed root, they tell. */
   #rewritten(head: TreeHead): Damage {
     const exact = this.#mismatches.find(({ level, from }) => level === 0 && this.#isProven(head, from));
-    if (exact?.from === this.#tree.size - 1) return damage(exact.from, "changed", `record ${exact.from} is not the one that was signed`);
+    if (exact?.from === this.#size - 1) return damage(exact.from, "changed", `record ${exact.from} is not the one that was signed`);
     if (exact !== undefined) return damage(exact.from, "rolled-back", `record ${exact.from} is not the one that was signed, and all later ones are chained to it: the trail was rolled back to it and written anew`);
     const near = this.#mismatches.find(({ level }) => level > 0);
     const where = near === undefined ? `one of the first ${head.size} records` : `one of records ${near.from} to ${near.to - 1}`;
@@ -144,19 +156,19 @@ export class TreeCheck {
   /** Their tiles stand for records that were pruned; that they lead to the signed root proves them right. */
   #pruned(seq: number): void {
     const found = quietly(() => {
-      while (!this.#lost && this.#tree.size < seq) this.#appendTile(seq);
+      while (!this.#lost && this.#size < seq) this.#appendTile(seq);
       return undefined;
     });
     this.#lost ||= typeof found === "string";
-    if (typeof found === "string") this.#mismatches.unshift({ level: 0, from: this.#tree.size, to: seq, why: `records up to ${seq - 1} were pruned, and ${found}` });
+    if (typeof found === "string") this.#mismatches.unshift({ level: 0, from: this.#size, to: seq, why: `records up to ${seq - 1} were pruned, and ${found}` });
   }
 
   #appendTile(seq: number): void {
-    const first = this.#tree.size;
+    const first = this.#size;
     const tile = tileAt(0, Math.floor(first / TILE_WIDTH), this.#signed.size);
     const hashes = this.#tiles.read(tile);
-    for (let i = first % TILE_WIDTH; i < tile.width && this.#tree.size < seq; i += 1) this.#append(Buffer.from(hashAt(hashes, i)));
-    if (this.#tree.size < seq && tile.width < TILE_WIDTH) throw new TlogError("OUT_OF_RANGE", "the checkpoint does not reach so far");
+    for (let i = first % TILE_WIDTH; i < tile.width && this.#size < seq; i += 1) this.#take(hashAt(hashes, i).toString("hex"));
+    if (this.#size < seq && tile.width < TILE_WIDTH) throw new TlogError("OUT_OF_RANGE", "the checkpoint does not reach so far");
   }
 }
 
