@@ -1,9 +1,10 @@
 /** The loader's own metrics. They come after the record and never change a verdict. */
 import { Counter, Gauge, Histogram } from "prom-client";
-import type { Metric, Registry } from "prom-client";
+import type { Registry } from "prom-client";
 import { REFUSAL_CODES } from "./errors.ts";
 import type { ModelLoadErrorCode } from "./errors.ts";
 import type { NativeRecordNotes, ProofName, RecordReason } from "./native.ts";
+import { ownMetric, preset } from "./registry.ts";
 
 /** What was asked of the loader. */
 export type Action = "load" | "seal" | "validateBytes" | "inspect" | "protect";
@@ -47,18 +48,18 @@ export const NO_METRICS: LoaderMetrics = {
 
 /** The loader's metrics in `registry`, made there by the first loader and shared by the next ones. */
 export function loaderMetrics(registry: Registry): LoaderMetrics {
-  const decisions = own(registry, "model_loader_decisions_total", (name) => decisionsCounter(name));
-  const bytes = own(registry, "model_loader_bytes_hashed_total", (name) =>
+  const decisions = ownMetric(registry, "model_loader_decisions_total", (name) => decisionsCounter(name));
+  const bytes = ownMetric(registry, "model_loader_bytes_hashed_total", (name) =>
     new Counter({ name, help: "Bytes hashed, of accepted and refused models.", registers: [] }));
-  const seconds = own(registry, "model_loader_decision_seconds", (name) =>
+  const seconds = ownMetric(registry, "model_loader_decision_seconds", (name) =>
     new Histogram({ name, help: "Time from the call to the recorded decision.", labelNames: ["action"], buckets: SECONDS_BUCKETS, registers: [] }));
-  const running = own(registry, "model_loader_in_progress", (name) =>
+  const running = ownMetric(registry, "model_loader_in_progress", (name) =>
     new Gauge({ name, help: "Calls that are being judged or wait for a slot.", registers: [] }));
-  const open = own(registry, "model_loader_models_open", (name) =>
+  const open = ownMetric(registry, "model_loader_models_open", (name) =>
     new Gauge({ name, help: "Verified models whose descriptor is held.", registers: [] }));
-  const unrecorded = own(registry, "model_loader_audit_unrecorded_handovers_total", (name) =>
+  const unrecorded = ownMetric(registry, "model_loader_audit_unrecorded_handovers_total", (name) =>
     new Counter({ name, help: "Good models that were handed over although that could not be recorded.", registers: [] }));
-  const breaks = own(registry, "model_loader_guard_breaks_total", (name) =>
+  const breaks = ownMetric(registry, "model_loader_guard_breaks_total", (name) =>
     new Counter({ name, help: "Models whose file somebody asked to write to while they were in use.", registers: [] }));
   const records = recordMetrics(registry);
   return {
@@ -79,11 +80,11 @@ export function loaderMetrics(registry: Registry): LoaderMetrics {
 }
 
 function recordMetrics(registry: Registry): Pick<LoaderMetrics, "proven"> {
-  const used = own(registry, "model_loader_records_used_total", (name) =>
+  const used = ownMetric(registry, "model_loader_records_used_total", (name) =>
     new Counter({ name, help: "Loads whose digest was proven by an authenticated record: by tiles, under fs-verity or by identity.", registers: [] }));
-  const ignored = own(registry, "model_loader_records_ignored_total", (name) =>
+  const ignored = ownMetric(registry, "model_loader_records_ignored_total", (name) =>
     preset(new Counter({ name, help: "Records that were not believed, by reason.", labelNames: ["reason"], registers: [] }), "reason", RECORD_REASONS));
-  const stored = own(registry, "model_loader_records_stored_total", (name) =>
+  const stored = ownMetric(registry, "model_loader_records_stored_total", (name) =>
     preset(new Counter({ name, help: "Records written after full verifications.", labelNames: ["outcome"], registers: [] }), "outcome", ["ok", "failed"]));
   return {
     proven(by, notes) {
@@ -96,9 +97,9 @@ function recordMetrics(registry: Registry): Pick<LoaderMetrics, "proven"> {
 }
 
 function readMetrics(registry: Registry): Pick<LoaderMetrics, "read"> {
-  const reads = own(registry, "model_loader_reads_total", (name) =>
+  const reads = ownMetric(registry, "model_loader_reads_total", (name) =>
     preset(new Counter({ name, help: "Readings of verified models by outcome; OK gave bytes that were checked.", labelNames: ["code"], registers: [] }), "code", READ_CODES));
-  const bytes = own(registry, "model_loader_read_bytes_total", (name) =>
+  const bytes = ownMetric(registry, "model_loader_read_bytes_total", (name) =>
     new Counter({ name, help: "Bytes of verified models that were handed out.", registers: [] }));
   return {
     read(code, count) {
@@ -108,23 +109,10 @@ function readMetrics(registry: Registry): Pick<LoaderMetrics, "read"> {
   };
 }
 
-function preset<L extends string>(counter: Counter<L>, label: L, values: readonly string[]): Counter<L> {
-  for (const value of values) counter.inc({ [label]: value } as Record<L, string>, 0);
-  return counter;
-}
-
 /** Every combination starts at 0: a counter that is born at 1 never fires an `increase()` alert. */
 function decisionsCounter(name: string): Counter<"action" | "code"> {
   const help = "Decisions by action and code; OK is an accepted model.";
   const counter = new Counter({ name, help, labelNames: ["action", "code"], registers: [] });
   for (const action of ACTIONS) for (const code of CODES) counter.inc({ action, code }, 0);
   return counter;
-}
-
-function own<M extends Metric>(registry: Registry, name: string, make: (name: string) => M): M {
-  const existing = registry.getSingleMetric(name);
-  if (existing !== undefined) return existing as M;
-  const metric = make(name);
-  registry.registerMetric(metric);
-  return metric;
 }

@@ -4,6 +4,7 @@
  */
 import { Counter, Gauge, Histogram } from "prom-client";
 import type { Metric, Registry } from "prom-client";
+import { oncePerRegistry, ownMetric } from "../registry.ts";
 import { EMIT_FAILURE_REASONS } from "./errors.ts";
 import type { EmitFailureReason } from "./errors.ts";
 import { EVENT_TYPES, SEVERITIES } from "./events.ts";
@@ -62,7 +63,7 @@ interface Family {
 }
 
 /** One family a registry, whichever log came first. */
-const families = new WeakMap<Registry, Family>();
+const familyOf = oncePerRegistry(makeFamily);
 
 type Count = (family: Family) => void;
 
@@ -153,14 +154,6 @@ function countFailure(family: Family, severity: Severity, reason: EmitFailureRea
   if (severity === "CRITICAL") family.criticalFailures.inc({ reason }, count);
 }
 
-function familyOf(registry: Registry): Family {
-  const known = families.get(registry);
-  if (known !== undefined) return known;
-  const family = makeFamily(registry);
-  families.set(registry, family);
-  return family;
-}
-
 function makeFamily(registry: Registry): Family {
   const states = new Map<string, () => AuditState>();
   makeGauges(registry, states);
@@ -239,11 +232,7 @@ function makeGauges(registry: Registry, states: Map<string, () => AuditState>): 
 }
 
 function own<M extends Metric>(registry: Registry, name: string, make: (name: string) => M): M {
-  const existing = registry.getSingleMetric(PREFIX + name);
-  if (existing !== undefined) return existing as M;
-  const metric = make(PREFIX + name);
-  registry.registerMetric(metric);
-  return metric;
+  return ownMetric(registry, PREFIX + name, make);
 }
 
 /** Of the logs that are written; a closed one would drag the time along for ever. Of none, the latest. */

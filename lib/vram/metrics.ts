@@ -1,6 +1,7 @@
 /** Metrics of sealed models. They come after the record and never change a verdict. */
 import { Counter, Gauge, Histogram } from "prom-client";
 import type { Metric, Registry } from "prom-client";
+import { oncePerRegistry, ownMetric, preset } from "../registry.ts";
 import { VRAM_CODES } from "./errors.ts";
 import type { VramError, VramErrorCode } from "./errors.ts";
 import type { Evidence } from "./evidence.ts";
@@ -63,16 +64,8 @@ interface Family extends VramMetrics {
   readonly states: Set<() => SealedState>;
 }
 
-const families = new WeakMap<Registry, Family>();
-
 /** The metrics in `registry`, made there by the first loader and shared by the next ones. */
-export function vramMetrics(registry: Registry): VramMetrics {
-  const known = families.get(registry);
-  if (known !== undefined) return known;
-  const family = makeFamily(registry);
-  families.set(registry, family);
-  return family;
-}
+export const vramMetrics: (registry: Registry) => VramMetrics = oncePerRegistry(makeFamily);
 
 function makeFamily(registry: Registry): Family {
   const states = new Set<() => SealedState>();
@@ -172,16 +165,6 @@ function checksCounter(name: string): Counter<"level" | "verdict"> {
   return counter;
 }
 
-function preset<L extends string>(counter: Counter<L>, label: L, values: readonly string[]): Counter<L> {
-  for (const value of values) counter.inc({ [label]: value } as Record<L, string>, 0);
-  return counter;
-}
-
 function own<M extends Metric>(registry: Registry, short: string, make: (name: string) => M): M {
-  const name = `model_loader_vram_${short}`;
-  const existing = registry.getSingleMetric(name);
-  if (existing !== undefined) return existing as M;
-  const metric = make(name);
-  registry.registerMetric(metric);
-  return metric;
+  return ownMetric(registry, `model_loader_vram_${short}`, make);
 }

@@ -1,6 +1,7 @@
 /** What the operator sees of the sinks. Every configured sink stands in each metric from the beginning. */
 import { Counter, Gauge } from "prom-client";
 import type { Registry } from "prom-client";
+import { oncePerRegistry } from "../../registry.ts";
 
 const PREFIX = "model_loader_audit_sink_";
 
@@ -9,7 +10,7 @@ interface Family {
   readonly meters: Set<SinkMeter>;
 }
 
-const families = new WeakMap<Registry, Family>();
+const familyOf = oncePerRegistry(makeFamily);
 
 /** The figures of one sink of one trail. */
 export class SinkMeter {
@@ -55,18 +56,14 @@ export class SinkMeter {
   }
 }
 
-function familyOf(registry: Registry): Family {
-  const known = families.get(registry);
-  if (known !== undefined) return known;
+function makeFamily(registry: Registry): Family {
   const meters = new Set<SinkMeter>();
   const help = "Tries to reach a sink, or to deliver to it, that failed.";
   const failures = new Counter({ name: `${PREFIX}failures_total`, help, labelNames: ["sink"], registers: [registry] });
   gauge(registry, "lag_records", "Records that are durable here and not yet acknowledged there.", meters, (all) => sum(all.map(({ lag }) => lag)));
   gauge(registry, "last_ack_timestamp_seconds", "When the sink acknowledged a record last; 0 before the first of this run.", meters,
     (all) => Math.min(...all.map(({ ackSeconds }) => ackSeconds)));
-  const family = { failures, meters };
-  families.set(registry, family);
-  return family;
+  return { failures, meters };
 }
 
 /** Several trails may have sinks of one name. */
