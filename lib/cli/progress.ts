@@ -10,7 +10,7 @@ const BAR_CELLS_MIN = 4;
 const NAME_LENGTH_MAX = 32;
 const NAME_LENGTH_MIN = 10;
 const COLUMNS_DEFAULT = 80;
-const CLEAR_LINE = "\r\u001B[2K";
+export const CLEAR_LINE = "\r\u001B[2K";
 
 export interface Screen {
   readonly isTTY?: boolean;
@@ -68,14 +68,14 @@ export class Progress {
     const files = this.#files > 1 ? `${this.#finished + 1}/${this.#files} ` : "";
     const figures = `${percent(done / total)}  ${sizeText(done)} of ${sizeText(total)}  ` +
       `${(rate / 1e9).toFixed(2)} GB/s  ${secondsText((total - done) / Math.max(rate, 1))} left`;
-    const room = (columnsOf(this.#screen)) - 1;
+    const room = columnsOf(this.#screen) - 1;
     const title = files + clip(name, Math.min(NAME_LENGTH_MAX, room - files.length - figures.length));
     return `${title}${bar(done / total, room - title.length - figures.length)}${figures}`.slice(0, room);
   }
 }
 
 /** A terminal that does not know its width says 0. */
-function columnsOf({ columns = 0 }: Screen): number {
+export function columnsOf({ columns = 0 }: Screen): number {
   return columns > 0 ? columns : COLUMNS_DEFAULT;
 }
 

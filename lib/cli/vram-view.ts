@@ -3,15 +3,14 @@ import { percentText } from "../vram/evidence.ts";
 import type { Evidence } from "../vram/evidence.ts";
 import type { ScrubStep } from "../vram/scrub.ts";
 import type { Shard } from "../vram/shard.ts";
+import { CLEAR_LINE, columnsOf } from "./progress.ts";
 import type { Screen } from "./progress.ts";
 import { visible } from "./terminal.ts";
 import { count, secondsText, sizeText } from "./units.ts";
 
 const BAR_CELLS = 30;
-const COLUMNS_DEFAULT = 80;
 /** More than 10 a second is flicker, not news. */
 const DRAW_INTERVAL_MS = 100;
-const CLEAR_LINE = "\r\u001B[2K";
 
 export class WatchView {
   readonly #screen: Screen;
@@ -55,8 +54,8 @@ export class WatchView {
   draw(): void {
     if (this.#ended) return;
     const up = this.#lines > 1 ? `\u001B[${this.#lines - 1}A` : "";
-    const width = (this.#screen.columns ?? 0) > 0 ? (this.#screen.columns ?? COLUMNS_DEFAULT) : COLUMNS_DEFAULT;
-    const lines = this.#text().map((line) => line.slice(0, width - 1));
+    const room = columnsOf(this.#screen) - 1;
+    const lines = this.#text().map((line) => line.slice(0, room));
     this.#screen.write(up + lines.map((line) => CLEAR_LINE + line).join("\n"));
     this.#lines = lines.length;
     this.#drawnMs = this.#now();
