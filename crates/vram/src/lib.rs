@@ -78,6 +78,7 @@ pub use foreign::{ForeignEvidence, ForeignRange, RangeEvidence};
 pub use freshness::{FreshMac, Freshness, FreshnessMethod, response_of};
 pub use handle::Handle;
 pub use measuring::{KernelMeasured, Measured};
+pub use once::Once;
 pub use policy::Policy;
 pub use record::{SEAL_RECORD_VERSION, SealKey, SealRecord, SealedRange};
 pub use scrub::{Scrub, ScrubStep};

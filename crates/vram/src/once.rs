@@ -4,13 +4,19 @@ use crate::VramError;
 use std::sync::{Mutex, PoisonError};
 
 /// Made at most once. Who asks meanwhile waits for it; a failure is told and not kept, so that the next one tries again.
-pub(crate) struct Once<T>(Mutex<Option<T>>);
+#[derive(Debug)]
+pub struct Once<T>(Mutex<Option<T>>);
+
+impl<T> Once<T> {
+    /// Not made yet.
+    pub const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+}
 
 impl<T: Clone> Once<T> {
-    pub(crate) fn or_make(
-        &self,
-        make: impl FnOnce() -> Result<T, VramError>,
-    ) -> Result<T, VramError> {
+    /// What was made, or what `make` makes now.
+    pub fn or_make(&self, make: impl FnOnce() -> Result<T, VramError>) -> Result<T, VramError> {
         // A panic inside left nothing half done: the place is filled last.
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = &*kept {
@@ -24,7 +30,7 @@ impl<T: Clone> Once<T> {
 
 impl<T> Default for Once<T> {
     fn default() -> Self {
-        Self(Mutex::default())
+        Self::new()
     }
 }
 

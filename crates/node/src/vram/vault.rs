@@ -1,10 +1,10 @@
 //! The vault, one for all threads of the process, and the calls to it, each on a thread of its own.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use napi::bindgen_prelude::{ClassInstance, Env, Error, Object, Result};
 use verify::{Ask, Root, SetAsk};
-use vram::{SealKey, Vault, VramError};
+use vram::{Once, SealKey, Vault, VramError};
 
 use super::device;
 use super::foreign::{self, Range};
@@ -17,18 +17,11 @@ use crate::model::NativeModel;
 use crate::thread;
 
 /// Drivers are opened once a process; the key never leaves it.
-static SHARED: Mutex<Option<Arc<Vault>>> = Mutex::new(None);
+static SHARED: Once<Arc<Vault>> = Once::new();
 
 /// The process's own vault, opened by whichever thread needs it first.
 pub(super) fn shared() -> std::result::Result<Arc<Vault>, VramError> {
-    // A panic inside left nothing half done: the slot is filled last.
-    let mut slot = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some(vault) = &*slot {
-        return Ok(Arc::clone(vault));
-    }
-    let vault = Arc::new(Vault::open(SealKey::random()?));
-    *slot = Some(Arc::clone(&vault));
-    Ok(vault)
+    SHARED.or_make(|| Ok(Arc::new(Vault::open(SealKey::random()?))))
 }
 
 pub(crate) fn devices<'env>(env: &'env Env, backend: Option<&str>) -> Result<Object<'env>> {
