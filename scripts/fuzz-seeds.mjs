@@ -1,4 +1,5 @@
 /** Small good GGUF files for the fuzzer to start from: each field and type once. */
+import { string, u32, u64 } from "./gguf-bytes.mjs";
 
 /** @returns {Buffer[]} each with the four bytes in front by which the target chooses policy and blocks */
 export function ggufSeeds() {
@@ -53,16 +54,3 @@ function shard() {
 }
 
 const pair = (key, type, value) => Buffer.concat([string(key), u32(type), value]);
-const string = (text) => Buffer.concat([u64(Buffer.byteLength(text)), Buffer.from(text)]);
-
-function u32(value) {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-}
-
-function u64(value) {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt(value));
-  return bytes;
-}

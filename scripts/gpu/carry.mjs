@@ -8,7 +8,7 @@ import { ROOT } from "../command.mjs";
 /** What may be carried. */
 const BYTES_MAX = 64 << 20;
 /** Of the checkout; of dist, what runs. */
-const OURS = ["package.json", "dist", "scripts/command.mjs", "scripts/tally.mjs", "scripts/gpu-check.mjs", "scripts/gpu"];
+const OURS = ["package.json", "dist", "scripts/command.mjs", "scripts/tally.mjs", "scripts/gguf-bytes.mjs", "scripts/gpu-check.mjs", "scripts/gpu"];
 const NEEDLESS = /\.(?:d\.ts|map)$/u;
 const DEPENDENCIES = ["prom-client"];
 

@@ -2,6 +2,7 @@
 import { closeSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { string, u32, u64 } from "../gguf-bytes.mjs";
 
 const NAME = "model.gguf";
 const TENSORS = 8;
@@ -70,25 +71,12 @@ function fill(fd, start, bytes) {
 
 function headerOf(each) {
   return Buffer.concat([
-    Buffer.from("GGUF"), u32(3), u64(TENSORS), u64(1), text("general.architecture"), u32(STRING), text("none"),
-    ...Array.from({ length: TENSORS }, (_, index) => Buffer.concat([text(nameOf(index)), u32(1), u64(each / 4), u32(F32), u64(index * each)])),
+    Buffer.from("GGUF"), u32(3), u64(TENSORS), u64(1), string("general.architecture"), u32(STRING), string("none"),
+    ...Array.from({ length: TENSORS }, (_, index) => Buffer.concat([string(nameOf(index)), u32(1), u64(each / 4), u32(F32), u64(index * each)])),
   ]);
 }
 
 const nameOf = (index) => `blk.${index}.ffn_up.weight`;
-const text = (value) => Buffer.concat([u64(value.length), Buffer.from(value)]);
-
-function u32(value) {
-  const at = Buffer.alloc(4);
-  at.writeUInt32LE(value);
-  return at;
-}
-
-function u64(value) {
-  const at = Buffer.alloc(8);
-  at.writeBigUInt64LE(BigInt(value));
-  return at;
-}
 
 /** Calls `take(bytes, at)` with piece after piece of a range of the file; `at` counts from the range's start. */
 export function eachPiece(path, { offset, bytes }, take) {
