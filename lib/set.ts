@@ -3,7 +3,7 @@ import type { SetDetails } from "./audit/event-details.ts";
 import type { GuardName } from "./guard.ts";
 import { GgufView } from "./gguf-view.ts";
 import { GUARDS } from "./guard.ts";
-import type { NativeControl, NativeGguf, NativeLinks, NativeModel, NativeSetVerdict, NativeVerdict, NativeWindow } from "./native.ts";
+import type { NativeControl, NativeGguf, NativeLinks, NativeModel, NativeRecordNotes, NativeRefusal, NativeSetVerdict, NativeVerdict, NativeWindow } from "./native.ts";
 import type { NativeSealedSet } from "./vram/native.ts";
 
 /** Digests in one detail of a record, and such details in a record. */
@@ -29,16 +29,11 @@ export function wholeVerdict(set: NativeSetVerdict): WholeVerdict {
 }
 
 /** The same of a set that was to be sealed. */
-export function wholeSealed(set: NativeSealedSet): WholeSealed {
-  const { parts, sha256, failure, shard, evidence, seals, seconds } = set;
-  const seal = {
-    ...(failure === undefined ? {} : { failure }), ...(shard === undefined ? {} : { shard }), ...(evidence === undefined ? {} : { evidence }),
-    ...(seals === undefined ? {} : { seals }), ...(seconds === undefined ? {} : { seconds }),
-  };
-  return { ...(parts === undefined || sha256 === undefined ? refusedOf(set) : wholeOf(parts, sha256)), ...seal };
+export function wholeSealed({ parts, sha256, refusal, records, ...seal }: NativeSealedSet): WholeSealed {
+  return { ...(parts === undefined || sha256 === undefined ? refusedOf({ refusal, records }) : wholeOf(parts, sha256)), ...seal };
 }
 
-function refusedOf({ refusal, records }: Pick<NativeVerdict, "refusal" | "records">): WholeVerdict {
+function refusedOf({ refusal, records }: { readonly refusal?: NativeRefusal | undefined; readonly records?: NativeRecordNotes | undefined }): WholeVerdict {
   return { ...(refusal === undefined ? {} : { refusal }), ...(records === undefined ? {} : { records }) };
 }
 
