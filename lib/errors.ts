@@ -127,13 +127,13 @@ export class ModelLoadError extends Error {
   readonly code: ModelLoadErrorCode;
   readonly severity: Severity;
   readonly retriable: boolean;
-  readonly offset?: number;
-  readonly field?: string;
-  readonly expected?: string;
-  readonly actual?: string;
-  readonly sha256?: string;
+  readonly offset: number | undefined;
+  readonly field: string | undefined;
+  readonly expected: string | undefined;
+  readonly actual: string | undefined;
+  readonly sha256: string | undefined;
   /** Which part of a split model it is about, from 1 as in the parts' names. */
-  readonly part?: number;
+  readonly part: number | undefined;
   /** Set when the refusal could not be recorded; the refusal stands all the same. */
   auditError?: Error;
 
@@ -142,12 +142,12 @@ export class ModelLoadError extends Error {
     this.code = code;
     this.severity = REFUSAL_CODES[code].severity;
     this.retriable = facts.retriable ?? REFUSAL_CODES[code].retriable;
-    if (facts.offset !== undefined) this.offset = facts.offset;
-    if (facts.field !== undefined) this.field = facts.field;
-    if (facts.expected !== undefined) this.expected = facts.expected;
-    if (facts.actual !== undefined) this.actual = facts.actual;
-    if (facts.sha256 !== undefined) this.sha256 = facts.sha256;
-    if (facts.part !== undefined) this.part = facts.part;
+    this.offset = facts.offset;
+    this.field = facts.field;
+    this.expected = facts.expected;
+    this.actual = facts.actual;
+    this.sha256 = facts.sha256;
+    this.part = facts.part;
   }
 }
 

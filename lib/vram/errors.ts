@@ -98,19 +98,19 @@ export class VramError extends Error {
   readonly severity: Severity;
   readonly retriable: boolean;
   /** The device that the call was about. */
-  readonly deviceUuid?: string;
-  readonly driver?: DriverFault;
+  readonly deviceUuid: string | undefined;
+  readonly driver: DriverFault | undefined;
   /** Bytes that were asked for, and bytes that there were, where there was not enough. */
-  readonly requestedBytes?: number;
-  readonly availableBytes?: number;
+  readonly requestedBytes: number | undefined;
+  readonly availableBytes: number | undefined;
   /** The policy's option that was broken. */
-  readonly policy?: string;
+  readonly policy: string | undefined;
   /** Which part of a split model it is about, counted from 1; absent where it is about all of it, and for a model of one file. */
-  readonly part?: number;
+  readonly part: number | undefined;
   /** What was seen, level by level, where the failure is a matter of evidence. */
-  readonly evidence?: Evidence;
+  readonly evidence: Evidence | undefined;
   /** The same for weights that another library loaded. */
-  readonly foreign?: ForeignReport;
+  readonly foreign: ForeignReport | undefined;
   /** Set when the failure could not be recorded; it stands all the same. */
   auditError?: Error;
 
@@ -119,14 +119,14 @@ export class VramError extends Error {
     this.code = code;
     this.severity = VRAM_CODES[code].severity;
     this.retriable = VRAM_CODES[code].retriable;
-    if (facts.deviceUuid !== undefined) this.deviceUuid = facts.deviceUuid;
-    if (facts.driver !== undefined) this.driver = facts.driver;
-    if (facts.requestedBytes !== undefined) this.requestedBytes = facts.requestedBytes;
-    if (facts.availableBytes !== undefined) this.availableBytes = facts.availableBytes;
-    if (facts.policy !== undefined) this.policy = facts.policy;
-    if (facts.part !== undefined) this.part = facts.part;
-    if (facts.evidence !== undefined) this.evidence = facts.evidence;
-    if (facts.foreign !== undefined) this.foreign = facts.foreign;
+    this.deviceUuid = facts.deviceUuid;
+    this.driver = facts.driver;
+    this.requestedBytes = facts.requestedBytes;
+    this.availableBytes = facts.availableBytes;
+    this.policy = facts.policy;
+    this.part = facts.part;
+    this.evidence = facts.evidence;
+    this.foreign = facts.foreign;
   }
 }
 
