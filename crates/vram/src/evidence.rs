@@ -305,3 +305,28 @@ pub struct Latency {
 
 /// Slow pages that are named; the rest is counted.
 pub(crate) const NAMED_PAGES_MAX: usize = 64;
+
+#[cfg(test)]
+impl Evidence {
+    /// Of a full check that says nothing but its verdict.
+    pub(crate) fn bare(verdict: Verdict) -> Self {
+        Self {
+            level: Level::Full,
+            verdict,
+            reasons: Vec::new(),
+            device: DeviceUuid::from([1; 16]),
+            kernel: KernelFacts {
+                name: "none",
+                blake3: [0; 32].into(),
+                driver_library: String::new(),
+            },
+            accounting: Accounting::default(),
+            placement: Placement::default(),
+            content: Content::default(),
+            timing: Timing::default(),
+            freshness: Freshness::default(),
+            at_unix_ms: 0,
+            parts: Vec::new(),
+        }
+    }
+}

@@ -1,30 +1,15 @@
 use super::demanded;
-use crate::evidence::{Accounting, Content, Placement, Timing};
-use crate::{
-    Code, DeviceUuid, DriverModel, Evidence, Freshness, KernelFacts, Level, Policy, Verdict,
-};
+use crate::evidence::Timing;
+use crate::{Code, DriverModel, Evidence, Policy, Verdict};
 
 fn evidence(verdict: Verdict, shown: Option<f64>) -> Evidence {
     Evidence {
-        level: Level::Full,
-        verdict,
         reasons: vec!["time did not show it".to_owned()],
-        device: DeviceUuid::from([1; 16]),
-        kernel: KernelFacts {
-            name: "none",
-            blake3: [0; 32].into(),
-            driver_library: String::new(),
-        },
-        accounting: Accounting::default(),
-        placement: Placement::default(),
-        content: Content::default(),
         timing: Timing {
             resident_fraction_min: shown,
             ..Timing::default()
         },
-        freshness: Freshness::default(),
-        at_unix_ms: 0,
-        parts: Vec::new(),
+        ..Evidence::bare(verdict)
     }
 }
 

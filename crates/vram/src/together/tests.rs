@@ -1,23 +1,10 @@
 use super::together;
-use crate::evidence::{Accounting, BadTile, Content, Latency, Placement, Timing};
-use crate::{
-    Access, Code, DeviceUuid, Evidence, Freshness, FreshnessMethod, KernelFacts, Level, MemoryType,
-    Verdict,
-};
+use crate::evidence::{BadTile, Content, Latency, Placement, Timing};
+use crate::{Access, Code, Evidence, Freshness, FreshnessMethod, MemoryType, Verdict};
 
 /// Of a part of so many bytes, all of them right and shown to be on the device.
 fn part(bytes: u64) -> Evidence {
     Evidence {
-        level: Level::Full,
-        verdict: Verdict::Resident,
-        reasons: Vec::new(),
-        device: DeviceUuid::from([1; 16]),
-        kernel: KernelFacts {
-            name: "none",
-            blake3: [0; 32].into(),
-            driver_library: String::new(),
-        },
-        accounting: Accounting::default(),
         placement: Placement {
             memory_type: MemoryType::Device,
             allocation_id: Some(bytes),
@@ -41,9 +28,8 @@ fn part(bytes: u64) -> Evidence {
             latency: Some(latency(2)),
             ..Timing::default()
         },
-        freshness: Freshness::default(),
         at_unix_ms: bytes,
-        parts: Vec::new(),
+        ..Evidence::bare(Verdict::Resident)
     }
 }
 
