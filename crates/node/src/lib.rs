@@ -37,7 +37,7 @@ use root::{FileAsk, NativeRoot, Opened};
 use set::SplitPath;
 use store::{StoreAsk, WholeFile};
 use sync_at_exit::NativeSyncAtExit;
-use vram::{Place, Range, RecordChecked, SealRecordText};
+use vram::{Place, Range, RecordChecked, SealRecordView};
 
 /// The version that the JavaScript side compares with its own.
 #[napi]
@@ -192,7 +192,7 @@ pub fn tile_list_response(files: Vec<Uint8Array>, nonce: &[u8]) -> Result<String
 
 /// Whether a seal record bears the seal of this process, or of the secret's key.
 #[napi(catch_unwind)]
-pub fn vram_check_record(record: SealRecordText, secret: Option<&[u8]>) -> RecordChecked {
+pub fn vram_check_record(record: SealRecordView, secret: Option<&[u8]>) -> RecordChecked {
     vram::check_record(&record, secret)
 }
 

@@ -24,5 +24,5 @@ mod vault;
 pub(crate) use drm::drm_use;
 pub(crate) use foreign::{DigestCache, Digestible, Range};
 pub(crate) use place::Place;
-pub(crate) use record::{RecordChecked, SealRecordText, check_record};
+pub(crate) use record::{RecordChecked, SealRecordView, check_record};
 pub(crate) use vault::{devices, measure, seal, seal_set, verify_ranges};

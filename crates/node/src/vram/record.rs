@@ -12,13 +12,14 @@ use super::place::backend_named;
 use super::vault;
 use crate::control::saturating;
 
-#[napi(object, object_from_js = false)]
+/// On its way out, or from outside: then nothing in it is believed until it is parsed.
+#[napi(object)]
 pub struct SealRecordView {
     pub version: u32,
     pub shard_id: String,
     pub part: u32,
     pub parts: u32,
-    pub backend: &'static str,
+    pub backend: String,
     pub device_uuid: String,
     pub pci: Option<String>,
     pub driver: String,
@@ -27,13 +28,13 @@ pub struct SealRecordView {
     pub ranges: Vec<SealedRangeView>,
     pub root: String,
     pub sha256: String,
-    pub access: &'static str,
+    pub access: String,
     pub policy: String,
     pub sealed_at_unix_ms: i64,
     pub mac: String,
 }
 
-#[napi(object, object_from_js = false)]
+#[napi(object)]
 pub struct SealedRangeView {
     /// In decimal digits: it may be larger than a JavaScript number can hold, and a record is to be kept as JSON.
     pub allocation_id: Option<String>,
@@ -48,7 +49,7 @@ impl From<&SealRecord> for SealRecordView {
             shard_id: hex(&record.shard_id),
             part: record.part,
             parts: record.parts,
-            backend: record.backend.as_str(),
+            backend: record.backend.as_str().to_owned(),
             device_uuid: record.device.to_string(),
             pci: record.pci.map(|pci| pci.to_string()),
             driver: record.driver.clone(),
@@ -57,7 +58,7 @@ impl From<&SealRecord> for SealRecordView {
             ranges: record.ranges.iter().map(SealedRangeView::from).collect(),
             root: record.root.to_string(),
             sha256: record.sha256.clone(),
-            access: record.access.as_str(),
+            access: record.access.as_str().to_owned(),
             policy: record.policy.to_string(),
             sealed_at_unix_ms: saturating(record.sealed_at_unix_ms),
             mac: hex(&record.mac),
@@ -75,35 +76,6 @@ impl From<&SealedRange> for SealedRangeView {
     }
 }
 
-/// A record from outside, as plain values.
-#[napi(object, object_to_js = false)]
-pub struct SealRecordText {
-    pub version: u32,
-    pub shard_id: String,
-    pub part: u32,
-    pub parts: u32,
-    pub backend: String,
-    pub device_uuid: String,
-    pub pci: Option<String>,
-    pub driver: String,
-    pub kernel: String,
-    pub boot_id: Option<String>,
-    pub ranges: Vec<SealedRangeText>,
-    pub root: String,
-    pub sha256: String,
-    pub access: String,
-    pub policy: String,
-    pub sealed_at_unix_ms: i64,
-    pub mac: String,
-}
-
-#[napi(object, object_to_js = false)]
-pub struct SealedRangeText {
-    pub allocation_id: Option<String>,
-    pub offset: i64,
-    pub bytes: i64,
-}
-
 /// The record as it was sealed, or why it is none.
 #[napi(object, object_from_js = false)]
 #[derive(Default)]
@@ -113,7 +85,7 @@ pub struct RecordChecked {
 }
 
 /// Holds a record against the seal of the secret's key, or of this process.
-pub(crate) fn check_record(text: &SealRecordText, secret: Option<&[u8]>) -> RecordChecked {
+pub(crate) fn check_record(text: &SealRecordView, secret: Option<&[u8]>) -> RecordChecked {
     match checked(text, secret) {
         Ok(record) => RecordChecked {
             record: Some((&record).into()),
@@ -126,7 +98,7 @@ pub(crate) fn check_record(text: &SealRecordText, secret: Option<&[u8]>) -> Reco
     }
 }
 
-fn checked(text: &SealRecordText, secret: Option<&[u8]>) -> Result<SealRecord, VramError> {
+fn checked(text: &SealRecordView, secret: Option<&[u8]>) -> Result<SealRecord, VramError> {
     let record = parsed(text).map_err(|field| {
         let message = format!("the seal record's {field} is none that was ever written");
         VramError::new(Code::RecordInvalid, message)
@@ -139,7 +111,7 @@ fn checked(text: &SealRecordText, secret: Option<&[u8]>) -> Result<SealRecord, V
 }
 
 /// The record, or the name of the field that is wrong.
-fn parsed(text: &SealRecordText) -> Result<SealRecord, &'static str> {
+fn parsed(text: &SealRecordView) -> Result<SealRecord, &'static str> {
     if text.version != SEAL_RECORD_VERSION {
         return Err("version");
     }
@@ -168,7 +140,7 @@ fn parsed(text: &SealRecordText) -> Result<SealRecord, &'static str> {
     })
 }
 
-fn range(text: &SealedRangeText) -> Option<SealedRange> {
+fn range(text: &SealedRangeView) -> Option<SealedRange> {
     Some(SealedRange {
         allocation_id: optional(text.allocation_id.as_deref(), |id| id.parse().ok())?,
         offset: text.offset.try_into().ok()?,
