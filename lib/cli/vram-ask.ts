@@ -1,5 +1,5 @@
 /** What a `vram` command line about one file asks for. */
-import { DEVICE_UUID } from "../vram/options.ts";
+import { BUDGET_DEFAULT_MS, DEVICE_UUID, DUTY_DEFAULT } from "../vram/options.ts";
 import type { SealOptions } from "../vram/options.ts";
 import type { Grammar } from "./args.ts";
 import { digest, parseCommand, UsageError, wholeNumber } from "./args.ts";
@@ -55,8 +55,8 @@ export function parseWatchCommand(args: readonly string[]): VramAsk & { readonly
   const parsed = parseCommand(args, VRAM_WATCH_GRAMMAR);
   return {
     ...askOf(parsed, "watch"),
-    dutyCycle: fraction(parsed.options.get("duty"), "duty") ?? 0.01,
-    budgetMs: wholeNumber(parsed.options.get("budget-ms"), "budget-ms") ?? 20,
+    dutyCycle: fraction(parsed.options.get("duty"), "duty") ?? DUTY_DEFAULT,
+    budgetMs: wholeNumber(parsed.options.get("budget-ms"), "budget-ms") ?? BUDGET_DEFAULT_MS,
     passes: wholeNumber(parsed.options.get("passes"), "passes"),
   };
 }

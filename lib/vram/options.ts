@@ -95,8 +95,8 @@ const BOOK_NAMES = new Set(["signal"]);
 /** `GPU-` and a UUID, or its 32 digits in any grouping, as drivers and their tools print it. */
 export const DEVICE_UUID: RegExp = /^(?:GPU-|MIG-)?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$/iu;
 const SAMPLE_DEFAULT = 0.01;
-const DUTY_DEFAULT = 0.01;
-const BUDGET_DEFAULT_MS = 20;
+export const DUTY_DEFAULT = 0.01;
+export const BUDGET_DEFAULT_MS = 20;
 const BUDGET_MAX_MS = 60_000;
 const NONCE_BYTES = 32;
 /** Each is a tour over all bytes. */
