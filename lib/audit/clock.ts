@@ -24,7 +24,9 @@ export interface Instant {
   readonly unixMs: number;
   /** Nanoseconds within the millisecond. */
   readonly subMs: number;
-  readonly mono: string;
+  /** The monotonic clock: whole seconds, and the nanoseconds below them. */
+  readonly seconds: number;
+  readonly nanos: number;
 }
 
 /**
@@ -35,10 +37,9 @@ export class Timekeeper {
   readonly #clock: AuditClock;
   #offsetMs = 0;
   #offsetNs = 0;
-  #seen: { readonly unixMs: number; readonly monoMs: number } | undefined;
+  #seenUnixMs = NaN;
+  #seenMonoMs = NaN;
   #step: ClockStep | undefined;
-  #second = NaN;
-  #secondText = "";
 
   constructor(clock: AuditClock) {
     this.#clock = clock;
@@ -49,8 +50,7 @@ export class Timekeeper {
     const [seconds, nanos] = this.#clock.hrtime();
     const monoMs = seconds * 1000 + Math.floor(nanos / 1e6);
     this.#watch(unixMs, monoMs);
-    const subMs = this.#within(unixMs, monoMs, nanos % 1e6);
-    return { unixMs, subMs, mono: `${seconds}${nineDigits(nanos)}` };
+    return { unixMs, subMs: this.#within(unixMs, monoMs, nanos % 1e6), seconds, nanos };
   }
 
   /** A step that nobody has asked about yet. */
@@ -60,23 +60,12 @@ export class Timekeeper {
     return step;
   }
 
-  /** RFC 3339 with nine digits; the part above the millisecond is made once a second. */
-  text(instant: Instant): string {
-    const second = Math.floor(instant.unixMs / 1000);
-    if (second !== this.#second) {
-      this.#second = second;
-      this.#secondText = new Date(second * 1000).toISOString().slice(0, -4);
-    }
-    const nanos = (instant.unixMs - second * 1000) * 1e6 + instant.subMs;
-    return `${this.#secondText}${nineDigits(nanos)}Z`;
-  }
-
   #watch(unixMs: number, monoMs: number): void {
-    const seen = this.#seen;
-    this.#seen = { unixMs, monoMs };
-    if (seen === undefined) return;
-    const passedMs = monoMs - seen.monoMs;
-    const expectedMs = seen.unixMs + passedMs;
+    const passedMs = monoMs - this.#seenMonoMs;
+    const expectedMs = this.#seenUnixMs + passedMs;
+    this.#seenUnixMs = unixMs;
+    this.#seenMonoMs = monoMs;
+    // Not true of the first instant, before which none was seen.
     if (Math.abs(unixMs - expectedMs) >= STEP_MS_MIN + passedMs * SLEW_MAX) this.#step = { expectedMs: this.#step?.expectedMs ?? expectedMs, foundMs: unixMs };
   }
 
@@ -94,8 +83,4 @@ export class Timekeeper {
     this.#offsetNs = shiftNs + borrow * 1e6;
     this.#offsetMs = unixMs - monoMs - borrow;
   }
-}
-
-function nineDigits(nanos: number): string {
-  return String(1e9 + nanos).slice(1);
 }

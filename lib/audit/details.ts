@@ -2,6 +2,7 @@
 import { hash } from "node:crypto";
 import { describe, read, scalarJson, Unreadable } from "./describe.ts";
 import { escapeText, isPlain } from "./escape.ts";
+import { TextField } from "./field.ts";
 
 export const ENTRIES_MAX: number = 32;
 export const KEY_MAX: number = 64;
@@ -21,16 +22,17 @@ export function detailsJson(details: unknown): string {
   for (const key of keys) {
     const value = entries < ENTRIES_MAX ? read(details, key) : null;
     if (value === undefined) continue;
-    const part = entries < ENTRIES_MAX ? keyJson(key) + scalarJson(value, VALUE_MAX) : "";
-    if (entries >= ENTRIES_MAX || part.length > room) {
+    const part = entries < ENTRIES_MAX ? (entries === 0 ? FIRST : NEXT).json(key, value) : "";
+    if (entries >= ENTRIES_MAX || part.length - 1 > room) {
       omitted += 1;
       continue;
     }
-    text += entries === 0 ? part : `,${part}`;
+    text += part;
     entries += 1;
-    room -= part.length;
+    room -= part.length - 1;
   }
-  return omitted === 0 ? `{${text}}` : `{${text}},"detailsOmitted":${omitted}`;
+  const all = entries === 0 ? "{}" : `${text}}`;
+  return omitted === 0 ? all : `${all},"detailsOmitted":${omitted}`;
 }
 
 function keysOf(details: object): string[] | Unreadable {
@@ -43,19 +45,40 @@ function keysOf(details: object): string[] | Unreadable {
 
 /** Keys come from programs, so they repeat: those met before are not judged again. */
 const KNOWN_KEYS_MAX = 1024;
-const knownKeys = new Map<string, string>();
 
-/** With a colon behind. */
-function keyJson(key: string): string {
-  const known = knownKeys.get(key);
-  if (known !== undefined) return known;
-  const json = `${newKeyJson(key)}:`;
-  if (key.length <= KEY_MAX && knownKeys.size < KNOWN_KEYS_MAX) knownKeys.set(key, json);
-  return json;
+/** Entries behind one kind of separator, each with it. */
+class Entries {
+  readonly #separator: string;
+  readonly #known = new Map<string, Entry>();
+
+  constructor(separator: string) {
+    this.#separator = separator;
+  }
+
+  json(key: string, value: unknown): string {
+    const { name, field } = this.#known.get(key) ?? this.#met(key);
+    return typeof value === "string" ? field.json(value) : name + scalarJson(value, VALUE_MAX);
+  }
+
+  #met(key: string): Entry {
+    const name = `${this.#separator}${keyJson(key)}:`;
+    const entry = { name, field: new TextField(name, VALUE_MAX) };
+    if (key.length <= KEY_MAX && this.#known.size < KNOWN_KEYS_MAX) this.#known.set(key, entry);
+    return entry;
+  }
 }
 
+interface Entry {
+  readonly name: string;
+  /** For values that are text. */
+  readonly field: TextField;
+}
+
+const FIRST = new Entries("{");
+const NEXT = new Entries(",");
+
 /** A long key is cut and carries its digest. `\u{}` is no escape, so a cut key cannot be mistaken for a whole one. */
-function newKeyJson(key: string): string {
+function keyJson(key: string): string {
   if (key.length <= KEY_MAX) {
     if (isPlain(key)) return JSON.stringify(key);
     const json = JSON.stringify(escapeText(key));

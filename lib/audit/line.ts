@@ -37,20 +37,30 @@ export class Line implements DurableRecord, Pending {
   }
 }
 
+const LINE_END = `,"prev":"${NO_PREVIOUS}"}\n`;
+
 export interface Batch {
   readonly lines: readonly Line[];
   readonly bytes: Buffer;
 }
 
+/** How the lines of a trail begin, and how they are linked. */
+export interface Chain {
+  /** See linePrefix. */
+  readonly prefix: string;
+  readonly link: Link;
+}
+
 /** Gives the records their places from `next` on, behind the record whose leaf hash is `head`. */
-export function chained(records: readonly Pending[], next: number, head: string, link: Link): Batch {
-  let text = "";
+export function chained(records: readonly Pending[], next: number, head: string, { prefix, link }: Chain): Batch {
+  // One line's end and the next one's beginning are one piece, and the last beginning is not written.
+  const joint = LINE_END + prefix;
+  let text = prefix;
   const ends = records.map(({ draft }, i) => {
-    text += draft.line(next + i, NO_PREVIOUS);
-    text += "\n";
-    return text.length;
+    text += String(next + i) + draft.middle + joint;
+    return text.length - prefix.length;
   });
-  const bytes = Buffer.from(text, "latin1");
+  const bytes = Buffer.from(text, "latin1").subarray(0, ends.at(-1));
   const leaves = link(bytes, head);
   const lines = records.map((record, i) => {
     const leaf = leaves.slice(i * LEAF_DIGITS, (i + 1) * LEAF_DIGITS);
@@ -69,6 +79,7 @@ export interface CarriedLine {
 /** A record of an earlier run, as it stands in its segment. */
 export function carriedLine(seq: number, leaf: string, text: string): Line {
   const bytes = Buffer.from(text, "latin1");
-  const draft: Draft = { type: "AuditRecovered", severity: "INFO", line: () => text.trimEnd(), event: () => text.trimEnd() };
+  // It has its place already: nobody asks for its middle.
+  const draft: Draft = { type: "AuditRecovered", severity: "INFO", middle: "", event: () => text.trimEnd() };
   return new Line({ draft }, seq, leaf, bytes, 0, bytes.length);
 }

@@ -38,6 +38,7 @@ import { Segment } from "./segment.ts";
 import type { Place } from "./segment.ts";
 import { prepareSinks, Sinks } from "./sinks/sinks.ts";
 import type { PreparedSink } from "./sinks/sinks.ts";
+import { Stamps } from "./stamp.ts";
 import { Trail } from "./trail.ts";
 import { witnessReason } from "./witness-reason.ts";
 
@@ -53,6 +54,7 @@ export class AuditLog {
   readonly origin: string;
   readonly #metrics: AuditMetrics;
   readonly #alarm: Alarm;
+  readonly #time: Timekeeper;
   readonly #frame: Frame;
   readonly #trail: Trail;
   readonly #committer: Committer;
@@ -94,8 +96,9 @@ export class AuditLog {
     this.#metrics = new AuditMetrics(() => this.#state());
     this.#alarm = new Alarm(this.dir, this.#metrics, settings.logger, settings.emergency);
     const { clock } = settings;
+    this.#time = new Timekeeper(clock);
     const unreadable: Frame["unreadable"] = (severity, failure) => { this.#alarm.unreadable(severity, failure); };
-    this.#frame = { prefix: linePrefix(this.origin), identity: identityJson(), time: new Timekeeper(clock), unreadable };
+    this.#frame = { prefix: linePrefix(this.origin), stamps: new Stamps(this.#time, identityJson()), unreadable };
     this.#tree = this.#makeTree(settings, opened);
     this.#reserve = new Reserve({
       fs: settings.fs, folder: this.dir, bytes: settings.reserveBytes,
@@ -231,7 +234,7 @@ export class AuditLog {
 
   #draft(event: AuditEvent, covers?: Covered): Draft {
     const draft = draftOf(event, this.#frame, covers);
-    const step = this.#frame.time.takeStep();
+    const step = this.#time.takeStep();
     if (step !== undefined) this.#trail.owe(clockStepped(step));
     this.#metrics.emitted(draft.type, draft.severity);
     return draft;
@@ -302,7 +305,7 @@ export class AuditLog {
     const segment = resume === undefined ? undefined : Segment.resume(place, resume.segment.name, resume.segment.first, resume.bytes);
     return new Trail({
       place, next, head,
-      link: settings.link,
+      chain: { prefix: this.#frame.prefix, link: settings.link },
       segmentBytesMax: settings.segmentBytes,
       reserve: this.#reserve,
       today: settings.rotateDaily ? () => dayOf(settings.clock.now()) : undefined,

@@ -13,6 +13,7 @@ import { AuditMetrics } from "./metrics.ts";
 import { isOrigin } from "./options.ts";
 import type { Settings } from "./options.ts";
 import { draftOf, linePrefix } from "./record.ts";
+import { Stamps } from "./stamp.ts";
 import { recover } from "./recovery.ts";
 import type { Recovery } from "./recovery.ts";
 import { RolledBackError } from "./rollback.ts";
@@ -66,7 +67,7 @@ function tell({ registry, logger, emergency, clock }: Settings, dir: string, ori
   if (registry !== undefined) metrics.attach(registry);
   const alarm = new Alarm(dir, metrics, logger, emergency);
   const unreadable = (): void => undefined;
-  const draft = draftOf(failure.event, { prefix: linePrefix(origin), identity: identityJson(), time: new Timekeeper(clock), unreadable });
+  const draft = draftOf(failure.event, { prefix: linePrefix(origin), stamps: new Stamps(new Timekeeper(clock), identityJson()), unreadable });
   metrics.emitted(draft.type, draft.severity);
   alarm.lost(draft, failure);
 }

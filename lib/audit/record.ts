@@ -4,15 +4,15 @@
  * The text is made when the event happens; its place in the chain (`seq`, `prev`) is filled in when it is written, because a
  * record that fails takes no number. Whatever the event holds, there is a record: what cannot be read is described.
  */
-import type { Timekeeper } from "./clock.ts";
 import { detailsJson } from "./details.ts";
 import { describe, read, readEach, textOrDescription } from "./describe.ts";
 import { textJson } from "./escape.ts";
 import { EVENTS } from "./event-table.ts";
 import { EVENT_TYPES, isEventType, OUTCOMES, SEVERITIES } from "./events.ts";
 import type { AuditEventType, AuditOutcome, EventCommon, Severity } from "./events.ts";
+import { TextField } from "./field.ts";
+import type { Stamps } from "./stamp.ts";
 import { targetJson } from "./target.ts";
-import { uuidv7 } from "./uuid.ts";
 
 /** An entry of a C2SP tile holds 65,535 bytes at most; this leaves room, and a reader can bound its buffer. */
 export const RECORD_BYTES_MAX: number = 16_384;
@@ -33,7 +33,8 @@ export interface Draft {
   readonly likeness?: Likeness | undefined;
   /** How many events of which severity this record stands for; absent: itself. */
   readonly covers?: Covered | undefined;
-  line(seq: number, prev: string): string;
+  /** What a line has between its sequence number and `prev`. */
+  readonly middle: string;
   /** The event without its place in the chain, for the places that hear of it when it has none. */
   event(): string;
 }
@@ -65,8 +66,7 @@ interface Body {
 export interface Frame {
   /** See {@link linePrefix}. */
   readonly prefix: string;
-  readonly identity: string;
-  readonly time: Timekeeper;
+  readonly stamps: Stamps;
   /** Called where an event could not be read at all and only an outline of it is recorded. */
   readonly unreadable: (severity: Severity, failure: unknown) => void;
 }
@@ -82,10 +82,10 @@ export function draftOf(event: unknown, frame: Frame, covers?: Covered): Draft {
   const given = fieldsOf(typeof event === "object" && event !== null ? event : { type: event });
   const type = kindOf(given.type);
   const severity = severityOf(given.severity, type);
-  const start = stampJson(frame) + WORDS[type][severity];
+  const start = frame.stamps.next() + WORDS[type][severity];
   const room = RECORD_BYTES_MAX - FRAME_MAX - frame.prefix.length - start.length;
   const said = body(given, type, severity, room, frame.unreadable);
-  return new EventDraft(type, severity, likenessOf(type, severity, said), covers, frame.prefix, start + said.text);
+  return new EventDraft(type, severity, likenessOf(type, severity, said), covers, start + said.text);
 }
 
 class EventDraft implements Draft {
@@ -93,25 +93,18 @@ class EventDraft implements Draft {
   readonly severity: Severity;
   readonly likeness: Likeness | undefined;
   readonly covers: Covered | undefined;
-  readonly #prefix: string;
-  /** What stands between the sequence number and `prev`. */
-  readonly #middle: string;
+  readonly middle: string;
 
-  constructor(type: AuditEventType, severity: Severity, likeness: Likeness | undefined, covers: Covered | undefined, prefix: string, middle: string) {
+  constructor(type: AuditEventType, severity: Severity, likeness: Likeness | undefined, covers: Covered | undefined, middle: string) {
     this.type = type;
     this.severity = severity;
     this.likeness = likeness;
     this.covers = covers;
-    this.#prefix = prefix;
-    this.#middle = middle;
-  }
-
-  line(seq: number, prev: string): string {
-    return `${this.#prefix}${seq}${this.#middle},"prev":"${prev}"}`;
+    this.middle = middle;
   }
 
   event(): string {
-    return `{${this.#middle.slice(1)}}`;
+    return `{${this.middle.slice(1)}}`;
   }
 }
 
@@ -119,12 +112,6 @@ class EventDraft implements Draft {
 const WORDS = Object.fromEntries(EVENT_TYPES.map((type) => [
   type, Object.fromEntries(SEVERITIES.map((severity) => [severity, `,"type":"${type}","sev":"${severity}",`])),
 ])) as Record<AuditEventType, Record<Severity, string>>;
-
-function stampJson({ time, identity }: Frame): string {
-  const instant = time.now();
-  const id = uuidv7(instant.unixMs, instant.subMs);
-  return `,"id":"${id}","time":"${time.text(instant)}","mono":"${instant.mono}",${identity}`;
-}
 
 /** What an event's fields may really hold. */
 type Fields = { readonly [K in keyof EventCommon | "type" | "details"]?: unknown };
@@ -152,16 +139,22 @@ function body(given: Fields, type: AuditEventType, severity: Severity, room: num
   }
 }
 
+const OUTCOME_WORDS = Object.fromEntries(OUTCOMES.map((outcome) => [outcome, `"outcome":"${outcome}"`])) as Record<AuditOutcome, string>;
+const ACTION = new TextField(',"action":', CODE_MAX);
+const REASON = new TextField(',"reason":', CODE_MAX);
+const ACTOR = new TextField(',"actor":', NAME_MAX);
+const CORRELATION = new TextField(',"corr":', NAME_MAX);
+const TRACE = new TextField(',"trace":', NAME_MAX);
+
 function bodyOf(given: Fields, type: AuditEventType, severity: Severity): Body {
   const outcome = isOutcome(given.outcome) ? given.outcome : undefined;
-  let text = `"outcome":"${outcome ?? "info"}","action":` + textOrDescription(given.action ?? "unknown", CODE_MAX);
-  text += optional(',"reason":', given.reason, CODE_MAX);
+  let text = OUTCOME_WORDS[outcome ?? "info"] + ACTION.json(given.action ?? "unknown") + REASON.json(given.reason);
   const reasonEnd = text.length;
-  text += optional(',"actor":', given.actor, NAME_MAX);
+  text += ACTOR.json(given.actor);
   const actorEnd = text.length;
   if (given.target !== undefined) text += ',"target":' + targetJson(given.target);
   const targetEnd = text.length;
-  text += optional(',"corr":', given.correlationId, NAME_MAX) + optional(',"trace":', given.traceId, NAME_MAX);
+  text += CORRELATION.json(given.correlationId) + TRACE.json(given.traceId);
   if (given.policy !== undefined) text += `,"policy":${policyJson(given.policy)}`;
   if (given.details !== undefined) text += ',"details":' + detailsJson(given.details);
   return { text: text + givenJson(given, type, severity, outcome), outcome, reasonEnd, actorEnd, targetEnd };
@@ -172,10 +165,6 @@ function likenessOf(kind: AuditEventType, severity: Severity, { text, outcome, r
   if ((outcome !== "denied" && outcome !== "failed") || kind.startsWith("Audit")) return undefined;
   const type = `${kind} ${severity} `;
   return { type, sameKind: type + text.slice(0, reasonEnd), sameActor: type + text.slice(0, actorEnd), equal: type + text.slice(0, targetEnd) };
-}
-
-function optional(name: string, value: unknown, max: number): string {
-  return value === undefined ? "" : name + textOrDescription(value, max);
 }
 
 function policyJson(policy: unknown): string {

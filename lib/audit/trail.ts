@@ -13,12 +13,11 @@
  *   came before that, recovery finishes the work.
  * - A file that was deleted or renamed under us still has its bytes: they are copied to a new segment of the same number.
  */
-import type { Link } from "./chain.ts";
 import { AuditWriteError, asWriteError, TamperedError } from "./errors.ts";
 import type { AuditEvent, AuditEventType } from "./events.ts";
 import type { DurableRecord } from "./follower.ts";
 import { carriedLine, chained } from "./line.ts";
-import type { CarriedLine, Line } from "./line.ts";
+import type { CarriedLine, Chain, Line } from "./line.ts";
 import { Owed } from "./owed.ts";
 import { Patience } from "./patience.ts";
 import type { Pending } from "./pending.ts";
@@ -47,7 +46,7 @@ export interface TrailOptions {
   /** Where the chain goes on. */
   readonly next: number;
   readonly head: string;
-  readonly link: Link;
+  readonly chain: Chain;
   /** Records about the trail itself. */
   readonly draft: (event: AuditEvent) => Draft;
   readonly syncFailed: (failure: AuditWriteError, waiting: readonly Pending[]) => void;
@@ -267,7 +266,7 @@ export class Trail {
   /** Gives the records their places and writes them in one go; whole lines leave `list`, the rest stays. */
   #drain(list: Pending[], segment: Segment | undefined): void {
     if (list.length === 0 || segment === undefined) return;
-    const { lines, bytes } = chained(list, this.#next, this.#head, this.#options.link);
+    const { lines, bytes } = chained(list, this.#next, this.#head, this.#options.chain);
     const before = segment.whole;
     const failure = segment.append(bytes);
     const written = this.#accept(lines, segment.whole - before);

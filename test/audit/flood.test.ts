@@ -44,7 +44,7 @@ describe("a flood of equal refusals", () => {
       write: (event) => { summaries.push(event); return Promise.resolve({ seq: 7, leafHash: "" }); },
     });
     const likeness = { equal: "e", sameActor: "a", sameKind: "k", type: "t" };
-    const receipts = texts.map((text) => flood.suppress({ type: "IntegrityViolation", severity: "CRITICAL", likeness, line: () => "", event: () => text }));
+    const receipts = texts.map((text) => flood.suppress({ type: "IntegrityViolation", severity: "CRITICAL", likeness, middle: "", event: () => text }));
     expect(await Promise.all(receipts)).toEqual(times(3, () => ({ seq: 7, leafHash: "" })));
     const sha256 = texts.reduce((before, text) => createHash("sha256").update(before).update(text).digest(), Buffer.alloc(32)).toString("hex");
     expect(summaries).toMatchObject([{ details: { sha256, count: 3, first: "first", last: "third" } }]);

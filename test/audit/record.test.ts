@@ -1,26 +1,22 @@
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { SYSTEM_CLOCK, Timekeeper } from "../../lib/audit/clock.ts";
 import { escapeText, unescapeText } from "../../lib/audit/escape.ts";
 import { EVENTS } from "../../lib/audit/event-table.ts";
 import { EVENT_TYPES } from "../../lib/audit/events.ts";
-import { draftOf, linePrefix, RECORD_BYTES_MAX } from "../../lib/audit/record.ts";
+import { RECORD_BYTES_MAX } from "../../lib/audit/record.ts";
 import { identityJson } from "../../lib/audit/identity.ts";
+import { lineOf, PREV } from "./record-line.ts";
+import type { LineOptions } from "./record-line.ts";
 
-const PREV = "ab".repeat(32);
-
-function lineOf(event: unknown, identity = identityJson()): { line: string; unreadable: unknown[] } {
+/** With what could not be read. */
+function madeOf(event: unknown, options: LineOptions = {}): { line: string; unreadable: unknown[] } {
   const unreadable: unknown[] = [];
-  const frame = {
-    prefix: linePrefix("host/model-loader/test"), identity, time: new Timekeeper(SYSTEM_CLOCK),
-    unreadable: (_: unknown, failure: unknown) => { unreadable.push(failure); },
-  };
-  return { line: draftOf(event, frame).line(7, PREV), unreadable };
+  return { line: lineOf(event, { ...options, unreadable: (_, failure) => { unreadable.push(failure); } }), unreadable };
 }
 
 function recordOf(event: unknown): Record<string, unknown> {
-  const { line, unreadable } = lineOf(event);
+  const { line, unreadable } = madeOf(event);
   expect(line).toMatch(/^[ -~]*$/);
   expect(line.length).toBeLessThanOrEqual(RECORD_BYTES_MAX);
   expect(unreadable).toEqual([]);
@@ -165,7 +161,7 @@ describe("hostile events", () => {
   test("what does not fit for a reason that nobody foresaw is recorded in outline and counted", () => {
     const crowded = `${identityJson()},"crowd":"${"x".repeat(14_000)}"`;
     const event = { ...BASE, type: "IntegrityViolation", reason: "DIGEST_MISMATCH", target: { path: "p".repeat(3_000) } };
-    const { line, unreadable } = lineOf(event, crowded);
+    const { line, unreadable } = madeOf(event, { identity: crowded });
     expect(line.length).toBeLessThanOrEqual(RECORD_BYTES_MAX);
     expect(JSON.parse(line)).toMatchObject({ seq: 7, type: "IntegrityViolation", sev: "CRITICAL", reason: "UNREADABLE_EVENT", prev: PREV });
     expect(unreadable).toHaveLength(1);

@@ -1,23 +1,14 @@
 /** Records of every type, and of hostile events of every kind, for what reads records. */
-import { SYSTEM_CLOCK, Timekeeper } from "../../lib/audit/clock.ts";
 import { EVENTS } from "../../lib/audit/event-table.ts";
 import type { DetailSpec } from "../../lib/audit/event-table.ts";
 import { EVENT_TYPES } from "../../lib/audit/events.ts";
-import { identityJson } from "../../lib/audit/identity.ts";
-import { draftOf, linePrefix } from "../../lib/audit/record.ts";
 import type { TrailRecord } from "../../lib/audit/recorded.ts";
+import { lineOf, PREV } from "./record-line.ts";
 
-const PREV = "ab".repeat(32);
 const SHA256 = "cd".repeat(32);
 
-/** The line that the writer makes of an event. */
-export function lineOf(event: unknown, seq = 7): string {
-  const frame = { prefix: linePrefix("host/model-loader/test"), identity: identityJson(), time: new Timekeeper(SYSTEM_CLOCK), unreadable: () => undefined };
-  return draftOf(event, frame).line(seq, PREV);
-}
-
-export function recordOf(event: unknown, seq?: number): TrailRecord {
-  return JSON.parse(lineOf(event, seq)) as TrailRecord;
+export function recordOf(event: unknown, seq = 7): TrailRecord {
+  return JSON.parse(lineOf(event, { seq })) as TrailRecord;
 }
 
 const FULL = {

@@ -10,7 +10,8 @@ import { EVENT_TYPES } from "../../lib/audit/events.ts";
 import type { TrailRecord } from "../../lib/index.ts";
 import { tinyModel } from "../fixtures/models.mjs";
 import { gate, refusal } from "../support/gate.ts";
-import { everyEvent, hostileEvents, lineOf, recordOf } from "./samples.ts";
+import { lineOf } from "./record-line.ts";
+import { everyEvent, hostileEvents, recordOf } from "./samples.ts";
 import { denial, linesOf, ROOT, writtenTrail } from "./support.ts";
 
 /** As a stranger to this code reads it: from the package, by its published name. */

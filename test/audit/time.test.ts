@@ -1,30 +1,42 @@
 import { describe, expect, test } from "vitest";
 import { Timekeeper } from "../../lib/audit/clock.ts";
+import type { AuditClock } from "../../lib/audit/clock.ts";
 import { Pace } from "../../lib/audit/pace.ts";
 import { parseSegmentName, segmentName, bySequence } from "../../lib/audit/segment-name.ts";
+import { Stamps } from "../../lib/audit/stamp.ts";
 import { uuidv7 } from "../../lib/audit/uuid.ts";
 
-/** Two clocks that tick together, in nanoseconds. */
-function clocks(): { tick: (ns: number) => void; step: (ms: number) => void; keeper: Timekeeper } {
+interface Stamp {
+  readonly id: string;
+  readonly time: string;
+  readonly mono: string;
+  readonly boot: string;
+}
+
+/** What a record says of its time, with clocks that tick together, in nanoseconds. */
+function clocks(): { tick: (ns: number) => void; next: () => Stamp } {
   let mono = 5_000_000_123n;
   let unix = 1_800_000_000_000_400_000n;
-  const keeper = new Timekeeper({
-    now: () => Number(unix / 1_000_000n),
-    hrtime: () => [Number(mono / 1_000_000_000n), Number(mono % 1_000_000_000n)],
-  });
   return {
-    keeper,
+    next: stampsOf({
+      now: () => Number(unix / 1_000_000n),
+      hrtime: () => [Number(mono / 1_000_000_000n), Number(mono % 1_000_000_000n)],
+    }),
     tick: (ns) => { mono += BigInt(ns); unix += BigInt(ns); },
-    step: (ms) => { unix += BigInt(ms) * 1_000_000n; },
   };
 }
 
-describe("Timekeeper", () => {
+function stampsOf(clock: AuditClock): () => Stamp {
+  const stamps = new Stamps(new Timekeeper(clock), '"boot":"b"');
+  return () => JSON.parse(`{${stamps.next().slice(1)}}`) as Stamp;
+}
+
+describe("a record's time", () => {
   test("counts nanoseconds within the millisecond, in order", () => {
-    const { keeper, tick } = clocks();
+    const { next, tick } = clocks();
     const times: string[] = [];
     for (let i = 0; i < 5_000; i += 1) {
-      times.push(keeper.text(keeper.now()));
+      times.push(next().time);
       tick(1_003);
     }
     expect([...times].sort()).toEqual(times);
@@ -32,21 +44,36 @@ describe("Timekeeper", () => {
     expect(times[0]).toMatch(/^2027-01-15T08:00:00\.000\d{6}Z$/);
   });
 
-  test("never strays from UTC by a millisecond, also after the clock was stepped", () => {
-    const { keeper, tick, step } = clocks();
-    for (let i = 0; i < 1_000; i += 1) {
-      if (i % 100 === 50) step(i % 200 === 50 ? 3_600_000 : -7_200_000);
-      const instant = keeper.now();
-      expect(instant.subMs).toBeGreaterThanOrEqual(0);
-      expect(instant.subMs).toBeLessThan(1e6);
-      expect(keeper.text(instant).slice(0, 23)).toBe(new Date(instant.unixMs).toISOString().slice(0, 23));
-      tick(777_777);
+  test("goes on through seconds of both clocks, and back after a step", () => {
+    let [unixMs, nanos] = [1_800_000_000_000, 0];
+    const next = stampsOf({ now: () => unixMs, hrtime: () => [Math.floor(nanos / 1e9), nanos % 1e9] });
+    for (let i = 0; i < 2_000; i += 1) {
+      const { time, mono, id, boot } = next();
+      expect(time.slice(0, 23)).toBe(new Date(unixMs).toISOString().slice(0, 23));
+      expect(mono).toBe(`${Math.floor(nanos / 1e9)}${String(nanos % 1e9).padStart(9, "0")}`);
+      expect(Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)).toBe(unixMs);
+      expect(boot).toBe("b");
+      nanos += 333_333_331;
+      unixMs += i % 500 === 499 ? -86_400_000 : 333;
     }
   });
 
-  test("writes the monotonic clock as whole nanoseconds, also above 2^53", () => {
-    const keeper = new Timekeeper({ now: () => 0, hrtime: () => [90_000_000, 5] });
-    expect(keeper.now().mono).toBe("90000000000000005");
+  test("never strays from UTC by a millisecond, also after the clock was stepped", () => {
+    let [unixMs, nanos] = [1_800_000_000_000, 0];
+    const keeper = new Timekeeper({ now: () => unixMs, hrtime: () => [Math.floor(nanos / 1e9), nanos % 1e9] });
+    for (let i = 0; i < 1_000; i += 1) {
+      if (i % 100 === 50) unixMs += i % 200 === 50 ? 3_600_000 : -7_200_000;
+      const instant = keeper.now();
+      expect(instant.unixMs).toBe(unixMs);
+      expect(instant.subMs).toBeGreaterThanOrEqual(0);
+      expect(instant.subMs).toBeLessThan(1e6);
+      nanos += 777_777;
+      unixMs = 1_800_000_000_000 + Math.floor(nanos / 1e6);
+    }
+  });
+
+  test("is on the monotonic clock whole nanoseconds, also above 2^53", () => {
+    expect(stampsOf({ now: () => 0, hrtime: () => [90_000_000, 5] })().mono).toBe("90000000000000005");
   });
 });
 
@@ -57,6 +84,8 @@ describe("uuidv7", () => {
     const ids = Array.from({ length: 1_000 }, (_, i) => uuidv7(1_800_000_000_000 + Math.floor(i / 10), (i % 10) * 100_000));
     expect([...ids].sort()).toEqual(ids);
     expect(new Set(ids).size).toBe(1_000);
+    for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/);
+    expect(new Set(ids.map((id) => id[19]))).toEqual(new Set(["8", "9", "a", "b"]));
   });
 });
 

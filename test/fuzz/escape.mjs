@@ -11,7 +11,10 @@ import fc from "fast-check";
 import { SYSTEM_CLOCK, Timekeeper } from "../../dist/audit/clock.js";
 import { escapeText, textJson, unescapeText } from "../../dist/audit/escape.js";
 import { identityJson } from "../../dist/audit/identity.js";
+import { chained } from "../../dist/audit/line.js";
 import { draftOf, linePrefix, RECORD_BYTES_MAX } from "../../dist/audit/record.js";
+import { Stamps } from "../../dist/audit/stamp.js";
+import { native } from "../../dist/native.js";
 
 const { values } = parseArgs({ options: { seconds: { type: "string", default: "60" } } });
 const SECONDS = Number(values.seconds);
@@ -29,7 +32,8 @@ const text = fc.array(pieces, { maxLength: 6 }).map((parts) => parts.join(""))
 /** What a caller can pass where text belongs. */
 const anything = fc.oneof(text, text, text, fc.anything({ withBigInt: true, withNullPrototype: true, withTypedArray: true, withDate: true, withSet: true }));
 
-const frame = { prefix: linePrefix("fuzz/model-loader"), identity: identityJson(), time: new Timekeeper(SYSTEM_CLOCK), unreadable: fail };
+const frame = { prefix: linePrefix("fuzz/model-loader"), stamps: new Stamps(new Timekeeper(SYSTEM_CLOCK), identityJson()), unreadable: fail };
+const chain = { prefix: frame.prefix, link: (lines, previous) => native.linkLines(lines, previous) };
 
 function fail(_, failure) {
   throw new Error("an event could not be read", { cause: failure });
@@ -60,7 +64,8 @@ const PROPERTIES = [
     target: fc.oneof(anything, fc.record({ path: fc.oneof(anything, fc.uint8Array()), sizeBytes: anything, dev: anything, sha256: anything, architecture: anything })),
     details: fc.oneof(anything, fc.dictionary(text, anything)),
   }, { requiredKeys: [] }), (event) => {
-    const line = draftOf(event, frame).line(Number.MAX_SAFE_INTEGER, PREV);
+    const { bytes } = chained([{ draft: draftOf(event, frame) }], Number.MAX_SAFE_INTEGER, PREV, chain);
+    const line = bytes.toString("latin1").trimEnd();
     holds(/^[ -~]*$/.test(line), "the line is not printable ASCII");
     holds(line.length <= RECORD_BYTES_MAX, `the line has ${line.length} bytes`);
     const record = JSON.parse(line);

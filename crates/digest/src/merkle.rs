@@ -4,6 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::lanes::{BLOCK_BYTES, Block};
 use crate::{Lanes, Sha256Digest, Sha256Stream};
 
 /// Bytes of one hash.
@@ -13,10 +14,21 @@ pub const HASH_DIGITS: usize = 2 * HASH_BYTES;
 
 const LEAF: u8 = 0;
 const NODE: u8 = 1;
-/// What follows the predecessor's hash in a record: the quote and the brace.
-const RECORD_END: &[u8] = b"\"}";
-/// The same in a line.
+/// What follows the predecessor's hash in a line; the newline is no part of the record.
 const LINE_END: &[u8] = b"\"}\n";
+/// The predecessor's hash, the quote and the brace.
+const TAIL_BYTES: usize = HASH_DIGITS + LINE_END.len() - 1;
+/// Blocks of a node's hash: a prefix, two hashes and the padding.
+const NODE_BLOCKS: usize = 2;
+/// SHA-256's: a one, zeros, and the length in bits.
+const NODE_PADDING: [u8; 63] = {
+    const BITS: u16 = 8 * 65;
+    let mut padding = [0; 63];
+    let [one, .., high, low] = &mut padding;
+    *one = 0x80;
+    [*high, *low] = BITS.to_be_bytes();
+    padding
+};
 /// Lines that are hashed at a time: a whole number of seats of every kernel.
 const ABREAST: usize = 64;
 
@@ -53,9 +65,10 @@ pub fn link_lines(lines: &mut [u8], previous: &str) -> Result<String, MerkleErro
         rest = later;
         let begun = begun(&some);
         for (line, mut hash) in some.into_iter().zip(begun) {
-            *line.room = head;
-            hash.update(line.room);
-            hash.update(RECORD_END);
+            if let Some(room) = line.tail.first_chunk_mut() {
+                *room = head;
+            }
+            hash.update(line.tail);
             head = hex(hash.finalize().as_bytes());
             leaves.extend_from_slice(&head);
         }
@@ -67,7 +80,8 @@ pub fn link_lines(lines: &mut [u8], previous: &str) -> Result<String, MerkleErro
 struct Line<'a> {
     /// What comes before the room for its predecessor's hash.
     start: &'a [u8],
-    room: &'a mut [u8; HASH_DIGITS],
+    /// The room, and the rest of the record.
+    tail: &'a mut [u8; TAIL_BYTES],
 }
 
 /// As many lines as are hashed at a time, and what follows them.
@@ -85,16 +99,11 @@ fn first_lines(bytes: &mut [u8]) -> Result<(Vec<Line<'_>>, &mut [u8]), MerkleErr
 
 impl<'a> Line<'a> {
     fn of(line: &'a mut [u8]) -> Result<Self, MerkleError> {
-        let (text, end) = line
-            .len()
-            .checked_sub(LINE_END.len())
-            .and_then(|at| line.split_at_mut_checked(at))
-            .ok_or(MerkleError::NoRoom)?;
-        let (start, room) = text.split_last_chunk_mut().ok_or(MerkleError::NoRoom)?;
-        if *end == *LINE_END {
-            Ok(Self { start, room })
-        } else {
-            Err(MerkleError::NoRoom)
+        let fits = line.ends_with(LINE_END);
+        let record = line.split_last_mut().map(|(_, record)| record);
+        match record.and_then(<[u8]>::split_last_chunk_mut) {
+            Some((start, tail)) if fits => Ok(Self { start, tail }),
+            _ => Err(MerkleError::NoRoom),
         }
     }
 }
@@ -129,12 +138,30 @@ fn digit(value: u8) -> u8 {
     value + if value < 10 { b'0' } else { b'a' - 10 }
 }
 
+/// The hashes of neighbours' nodes, all computed abreast.
 fn parents(row: &[u8]) -> Vec<u8> {
-    let mut above = Vec::with_capacity(row.len() / 2);
-    for pair in row.chunks_exact(2 * HASH_BYTES) {
-        above.extend_from_slice(prefixed(NODE, pair).as_bytes());
+    let pairs = row.as_chunks::<{ 2 * HASH_BYTES }>().0;
+    let nodes: Vec<_> = pairs.iter().map(node_blocks).collect();
+    let messages: Vec<&[Block]> = nodes.iter().map(<[Block; NODE_BLOCKS]>::as_slice).collect();
+    let digests = Lanes::detect().padded(&messages);
+    let mut above = Vec::with_capacity(digests.len() * HASH_BYTES);
+    for digest in &digests {
+        above.extend_from_slice(digest.as_bytes());
     }
     above
+}
+
+/// What is hashed for the node above two hashes.
+fn node_blocks(pair: &[u8; 2 * HASH_BYTES]) -> [Block; NODE_BLOCKS] {
+    let mut blocks = [[0; BLOCK_BYTES]; NODE_BLOCKS];
+    if let [prefix, rest @ ..] = blocks.as_flattened_mut() {
+        *prefix = NODE;
+        if let Some((message, padding)) = rest.split_first_chunk_mut() {
+            *message = *pair;
+            padding.copy_from_slice(&NODE_PADDING);
+        }
+    }
+    blocks
 }
 
 fn prefixed(prefix: u8, bytes: &[u8]) -> Sha256Digest {

@@ -1,6 +1,7 @@
 //! Which instructions run, and how messages are dealt out to them.
 
-use super::stream::Sha256Stream;
+use super::constants::INITIAL;
+use super::stream::{Sha256Stream, digest_of};
 use super::{Block, State, one};
 use crate::{Sha256, Sha256Digest};
 use std::fmt;
@@ -113,6 +114,14 @@ impl Lanes {
         let mut each: Vec<&mut Sha256Stream> = streams.iter_mut().collect();
         self.update(&mut each, messages);
         streams.into_iter().map(Sha256Stream::finalize).collect()
+    }
+
+    /// The digests of whole messages that bring their padding along.
+    pub(crate) fn padded(self, messages: &[&[Block]]) -> Vec<Sha256Digest> {
+        let mut states = vec![INITIAL; messages.len()];
+        let work = states.iter_mut().zip(messages);
+        self.run(work.map(|(state, blocks)| Work { state, blocks }).collect());
+        states.iter().map(digest_of).collect()
     }
 
     /// The longest go first, as many at a time as a kernel takes, as far as the shortest of them goes.

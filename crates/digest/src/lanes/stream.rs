@@ -41,24 +41,24 @@ impl Sha256Stream {
     /// The digest of all bytes taken.
     pub fn finalize(mut self) -> Sha256Digest {
         let bits = self.bytes.wrapping_mul(8).to_be_bytes();
-        self.update(&[0x80]);
-        if self.filled > BLOCK_BYTES - bits.len() {
-            self.fill_up(0);
+        let mut last = [[0; BLOCK_BYTES]; 2];
+        let padded = last.as_flattened_mut();
+        let message = self.partial.get(..self.filled).unwrap_or_default();
+        if let Some((room, [one, ..])) = padded.split_at_mut_checked(message.len()) {
+            room.copy_from_slice(message);
+            *one = 0x80;
         }
-        self.fill_up(bits.len());
-        self.update(&bits);
-        let mut digest = [0; 32];
-        for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(self.state) {
-            *bytes = word.to_be_bytes();
+        let count = if self.filled + 1 + bits.len() > BLOCK_BYTES {
+            2
+        } else {
+            1
+        };
+        let blocks = last.get_mut(..count).unwrap_or_default();
+        if let Some(end) = blocks.as_flattened_mut().last_chunk_mut() {
+            *end = bits;
         }
-        digest.into()
-    }
-
-    /// Zeros up to so many bytes before the end of the block.
-    fn fill_up(&mut self, before: usize) {
-        const ZEROS: Block = [0; BLOCK_BYTES];
-        let from = self.filled + before;
-        self.update(ZEROS.get(from..).unwrap_or_default());
+        one(&mut self.state, blocks);
+        digest_of(&self.state)
     }
 
     /// Takes what makes the partial block whole, and gives the whole blocks behind it.
@@ -88,4 +88,13 @@ impl Sha256Stream {
         self.filled = 0;
         (Some(self.partial), rest)
     }
+}
+
+/// The digest that a computation ends with.
+pub(super) fn digest_of(state: &State) -> Sha256Digest {
+    let mut digest = [0; 32];
+    for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+    digest.into()
 }
