@@ -1,6 +1,7 @@
 /** Durable records a second: a C loop, our trail, and what others would use, on one file system and with records of one size. */
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
+import { verifyTrail } from "../../dist/index.js";
 import { contestant } from "./child.mjs";
 import { compiledFloor, floor } from "./floor.mjs";
 import { demandEqual, goal, race, rounded } from "./measure.mjs";
@@ -31,7 +32,18 @@ function floors(folder, counts) {
 async function ours(folder, counts) {
   const all = CROWDS.map((emitters) => ({ name: ourName(emitters), emitters }));
   all.push({ name: `${ourName(64)}, CRITICAL`, emitters: 64, severity: "CRITICAL" });
-  return Promise.all(all.map((each) => counted(each.name, "audit-ours.mjs", { ...each, folder, records: counts[each.emitters] })));
+  return Promise.all(all.map(async (each) => verified(await counted(each.name, "audit-ours.mjs", { ...each, folder, records: counts[each.emitters] }))));
+}
+
+/** The trail is verified here, as the C program's file is: reading it would soil the process that is measured. */
+function verified(contestant) {
+  const run = async () => {
+    const { answer: { dir, records, last }, ...result } = await contestant.run();
+    const { ok, records: all, damage } = await verifyTrail(dir);
+    if (!ok || last >= all) throw new Error(damage?.message ?? "an acknowledged record is missing");
+    return { ...result, answer: { records } };
+  };
+  return { ...contestant, run };
 }
 
 async function others(folder, counts, peers) {

@@ -1,17 +1,19 @@
 /** Rounds in turn, medians, ratios, goals: the arithmetic that all benchmarks share. */
+import { randomInt } from "node:crypto";
 
 /** A contestant that failed or died. */
 export class Lost extends Error {}
 
 /**
- * Runs all contestants once a round, in an order that rotates, so that a slow minute of the machine hits all alike.
+ * Runs all contestants once a round, so that a slow minute of the machine hits all alike, and in an order that is drawn anew each
+ * time: who always comes after the same one would pay for what that leaves behind, such as deleted files that the disk still discards.
  * A round's answer goes to 'check', which throws where it is wrong: a fast wrong answer is no result.
  * A lost contestant costs its row and no more.
  */
 export async function race(contestants, { rounds, check = () => {} }) {
   const rows = new Map(contestants.map(({ name }) => [name, { times: [], extra: {} }]));
   for (let round = -1; round < rounds; round++) {
-    for (const { name, run } of rotated(contestants, round + 1)) {
+    for (const { name, run } of shuffled(contestants)) {
       if (rows.has(name)) await once(rows, name, run, check, round >= 0);
     }
   }
@@ -37,9 +39,14 @@ function note(row, ms, extra) {
   for (const [name, value] of Object.entries(extra)) row.extra[name] = Math.max(value, row.extra[name] ?? 0);
 }
 
-function rotated(list, by) {
-  const at = by % list.length;
-  return [...list.slice(at), ...list.slice(0, at)];
+/** Fisher and Yates. */
+function shuffled(list) {
+  const order = [...list];
+  for (let last = order.length - 1; last > 0; last--) {
+    const one = randomInt(last + 1);
+    [order[last], order[one]] = [order[one], order[last]];
+  }
+  return order;
 }
 
 export function summary(times) {

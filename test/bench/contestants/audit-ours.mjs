@@ -1,7 +1,7 @@
-/** So many emitters on one trail, each waiting for its record before the next; the trail is verified after each round. */
+/** So many emitters on one trail, each waiting for its record before the next. */
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { AuditLog, verifyTrail } from "../../../dist/index.js";
+import { AuditLog } from "../../../dist/index.js";
 import { loadedEvent } from "../audit-events.mjs";
 
 export default async function setUp({ folder, emitters, records, severity }) {
@@ -17,10 +17,6 @@ export default async function setUp({ folder, emitters, records, severity }) {
       await Promise.all(events.map(emitter));
       return acknowledged;
     },
-    async answer(acknowledged) {
-      const { ok, records: all, damage } = await verifyTrail(log.dir);
-      if (!ok || Math.max(...acknowledged) >= all) throw new Error(damage?.message ?? "an acknowledged record is missing");
-      return { records: new Set(acknowledged).size };
-    },
+    answer: (acknowledged) => ({ dir: log.dir, records: new Set(acknowledged).size, last: Math.max(...acknowledged) }),
   };
 }
