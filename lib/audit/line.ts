@@ -53,14 +53,14 @@ export interface Chain {
 
 /** Gives the records their places from `next` on, behind the record whose leaf hash is `head`. */
 export function chained(records: readonly Pending[], next: number, head: string, { prefix, link }: Chain): Batch {
-  // One line's end and the next one's beginning are one piece, and the last beginning is not written.
+  // One line's end and the next one's beginning are one piece.
   const joint = LINE_END + prefix;
-  let text = prefix;
+  let text = "";
   const ends = records.map(({ draft }, i) => {
-    text += String(next + i) + draft.middle + joint;
-    return text.length - prefix.length;
+    text += (i === 0 ? prefix : joint) + String(next + i) + draft.middle;
+    return text.length + LINE_END.length;
   });
-  const bytes = Buffer.from(text, "latin1").subarray(0, ends.at(-1));
+  const bytes = Buffer.from(text + LINE_END, "latin1");
   const leaves = link(bytes, head);
   const lines = records.map((record, i) => {
     const leaf = leaves.slice(i * LEAF_DIGITS, (i + 1) * LEAF_DIGITS);

@@ -10,11 +10,12 @@ const SAMPLES = 16;
 
 export class Pace {
   readonly #slow: boolean[] = [];
+  #slowCount = 0;
   #next = 0;
 
   /** True where at least half of the last syncs took longer than {@link SLOW_MS}. */
   get slow(): boolean {
-    return this.#slow.length > 0 && this.#slow.filter(Boolean).length * 2 >= this.#slow.length;
+    return this.#slowCount > 0 && this.#slowCount * 2 >= this.#slow.length;
   }
 
   took(ms: number): void {
@@ -24,6 +25,7 @@ export class Pace {
   }
 
   #remember(slow: boolean): void {
+    this.#slowCount += Number(slow) - Number(this.#slow[this.#next] ?? false);
     this.#slow[this.#next] = slow;
     this.#next = (this.#next + 1) % SAMPLES;
   }

@@ -93,7 +93,7 @@ export class Segment {
       for (let done = 0; done < bytes.length; ) {
         const count = this.#place.fs.writeSync(this.#fd, bytes, done, bytes.length - done);
         if (count === 0) throw new Error("the file took no bytes");
-        this.#took(bytes.lastIndexOf(NEWLINE, done + count - 1) + 1 - done, count);
+        this.#took(endOfLines(bytes, done + count) - done, count);
         done += count;
       }
       return undefined;
@@ -178,4 +178,9 @@ export class Segment {
     if (whole > 0) this.whole = this.written + whole;
     this.written += count;
   }
+}
+
+/** Where the last whole line before `end` ends; 0 where there is none. Most writes end with one. */
+function endOfLines(bytes: Uint8Array, end: number): number {
+  return bytes[end - 1] === NEWLINE ? end : bytes.lastIndexOf(NEWLINE, end - 1) + 1;
 }
