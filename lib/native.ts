@@ -258,6 +258,8 @@ export interface Native extends NativeVram {
   splitPart(path: Uint8Array, index: number): Buffer | null;
   /** Exclusive advisory lock (flock) on a file that is created where missing; neither field when somebody else holds it. */
   lockFile(path: string): { readonly lock?: NativeLock; readonly failure?: NativeSystemFailure };
+  /** Disk space for `bytes` from `offset` on; the file's size stays as it is. False where there is none to be had. */
+  allocateSpace(fd: number, offset: number, bytes: number): boolean;
   /** Syncs the descriptor's file once more when this environment (thread or process) is torn down. */
   syncAtExit(fd: number): NativeLock;
   /** Files in place, each whole and durable, on a thread of its own: written beside its name, synced, renamed, folders synced. Gives what failed. */
@@ -274,6 +276,7 @@ export interface Native extends NativeVram {
 /** Names of the native exports; a test holds them equal to what the binary exports. */
 export const NATIVE_EXPORTS: readonly (keyof Native)[] = [
   "about",
+  "allocateSpace",
   "foldHashes",
   "linkLines",
   "lockFile",

@@ -300,13 +300,13 @@ export class AuditLog {
   }
 
   #makeTrail(settings: Settings, log: string, recovery: Recovery): Trail {
-    const place: Place = { fs: settings.fs, folder: log, guard: settings.guard };
+    const { fs, guard, allocate, segmentBytes } = settings;
+    const place: Place = { fs, folder: log, guard, allocate, segmentBytes };
     const { resume, next, head } = recovery;
     const segment = resume === undefined ? undefined : Segment.resume(place, resume.segment.name, resume.segment.first, resume.bytes);
     return new Trail({
       place, next, head,
       chain: { prefix: this.#frame.prefix, link: settings.link },
-      segmentBytesMax: settings.segmentBytes,
       reserve: this.#reserve,
       today: settings.rotateDaily ? () => dayOf(settings.clock.now()) : undefined,
       resumedDay: recovery.lastMs === undefined ? undefined : dayOf(recovery.lastMs),

@@ -19,6 +19,7 @@ import type { RetentionPolicy } from "./retention.ts";
 import type { Guard } from "./segment.ts";
 import { judgeSinks } from "./sinks/sink.ts";
 import type { AuditSink } from "./sinks/sink.ts";
+import type { Allocate } from "./space.ts";
 
 /** For diagnostics only; a pino logger fits. */
 export interface AuditLogger {
@@ -75,6 +76,7 @@ export interface Settings {
   readonly fs: AuditFs;
   readonly lock: Lock;
   readonly guard: Guard | undefined;
+  readonly allocate: Allocate;
   readonly link: Link;
   readonly fold: Fold;
   readonly emergency: Emergency;
@@ -154,9 +156,10 @@ function isWhole(value: unknown, min: number, max: number): boolean {
 }
 
 /** The addon is loaded only where a trail is written, so that one can be verified without it. */
-async function nativeParts({ lock, guard }: AuditLogOptions): Promise<Pick<Settings, "lock" | "guard" | "link" | "fold">> {
+async function nativeParts({ lock, guard }: AuditLogOptions): Promise<Pick<Settings, "lock" | "guard" | "allocate" | "link" | "fold">> {
   const { native } = await import("../native.ts");
-  const parts: Pick<Settings, "link" | "fold"> = {
+  const parts: Pick<Settings, "allocate" | "link" | "fold"> = {
+    allocate: (fd, offset, bytes) => native.allocateSpace(fd, offset, bytes),
     link: (lines, previous) => native.linkLines(lines, previous),
     fold: (hashes) => native.foldHashes(hashes),
   };

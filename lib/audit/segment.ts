@@ -9,6 +9,8 @@ import { asError, codeOf, TamperedError } from "./errors.ts";
 import type { AuditFs } from "./files.ts";
 import { syncFolder } from "./files.ts";
 import { segmentName } from "./segment-name.ts";
+import { Space } from "./space.ts";
+import type { SpaceOptions } from "./space.ts";
 
 const { O_APPEND, O_CREAT, O_EXCL, O_NOFOLLOW, O_RDWR } = constants;
 const NEWLINE = 0x0a;
@@ -27,9 +29,8 @@ export interface Tail {
   readonly sha256: string;
 }
 
-export interface Place {
+export interface Place extends SpaceOptions {
   readonly fs: AuditFs;
-  readonly folder: string;
   readonly guard: Guard | undefined;
 }
 
@@ -47,6 +48,7 @@ export class Segment {
   readonly #fd: number;
   readonly #id: { ino: number; dev: number };
   readonly #guard: { release(): void } | undefined;
+  readonly #space: Space;
   #syncing = 0;
   #closed = false;
 
@@ -81,6 +83,7 @@ export class Segment {
       const { ino, dev } = place.fs.fstatSync(this.#fd);
       this.#id = { ino, dev };
       this.#guard = place.guard?.(this.#fd);
+      this.#space = new Space(place, this.#fd, bytes);
     } catch (failure) {
       place.fs.closeSync(this.#fd);
       throw failure;
@@ -89,6 +92,7 @@ export class Segment {
 
   /** Writes all of `bytes` or returns why not; `written` and `whole` say how far it came. */
   append(bytes: Uint8Array): Error | undefined {
+    this.#space.growTo(this.written + bytes.length);
     try {
       for (let done = 0; done < bytes.length; ) {
         const count = this.#place.fs.writeSync(this.#fd, bytes, done, bytes.length - done);

@@ -35,7 +35,6 @@ const ON_FULL_DISK: ReadonlySet<AuditEventType> = new Set(["AuditClosed", "Audit
 
 export interface TrailOptions {
   readonly place: Place;
-  readonly segmentBytesMax: number;
   readonly reserve: Reserve;
   /** UTC's day as a whole number; absent where segments end by their size alone. */
   readonly today?: (() => number) | undefined;
@@ -258,7 +257,7 @@ export class Trail {
 
   #rotateWhereDue(segment: Segment): void {
     const day = this.#options.today?.();
-    if (segment.whole >= this.#options.segmentBytesMax) this.#rotate(segment, "size");
+    if (segment.whole >= this.#options.place.segmentBytes) this.#rotate(segment, "size");
     else if (day !== undefined && day !== this.#day && segment.whole > 0) this.#rotate(segment, "day");
     this.#day = day;
   }

@@ -16,6 +16,7 @@ mod policy;
 mod proving;
 mod root;
 mod set;
+mod space;
 mod store;
 mod sync_at_exit;
 mod system_failure;
@@ -109,6 +110,13 @@ pub fn split_part(path: &[u8], index: u32) -> Option<Buffer> {
 #[napi(catch_unwind)]
 pub fn lock_file(path: String) -> Locking {
     lock::take(&path)
+}
+
+/// Space for a file that grows, ahead of its end, which stays where it is. False where there is none to be had.
+#[napi(catch_unwind)]
+pub fn allocate_space(fd: i32, offset: i64, bytes: i64) -> bool {
+    let range = (u64::try_from(offset), u64::try_from(bytes));
+    matches!(range, (Ok(offset), Ok(bytes)) if space::allocate(fd, offset, bytes))
 }
 
 /// Syncs the descriptor's file once more when this environment is torn down.
