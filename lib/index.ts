@@ -27,7 +27,7 @@ export { toCloudEvent } from "./audit/export/cloudevents.ts";
 export type { CloudEvent } from "./audit/export/cloudevents.ts";
 export { toEcs } from "./audit/export/ecs.ts";
 export { toOcsf } from "./audit/export/ocsf.ts";
-export type { TrailFilter } from "./audit/filter.ts";
+export type { TrailFilter } from "./audit/filter-options.ts";
 export { queryTrail } from "./audit/query.ts";
 export { trailRecords } from "./audit/records.ts";
 export type { RecordedBytes, RecordedScalar, RecordedTarget, RecordedText, TrailRecord } from "./audit/recorded.ts";

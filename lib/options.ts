@@ -6,6 +6,8 @@ import type { Registry } from "prom-client";
 import type { AuditLog } from "./audit/log.ts";
 import { DIGEST_SOURCES, FILE_BESIDE } from "./digest-source/source.ts";
 import type { DigestSource, DigestSourceName } from "./digest-source/source.ts";
+import { bagOf, kindOf } from "./option-bag.ts";
+import type { Bag } from "./option-bag.ts";
 import { GUARDS } from "./guard.ts";
 import type { GuardName } from "./guard.ts";
 import type { NativeLimits, NativePolicy } from "./native.ts";
@@ -170,7 +172,6 @@ const LIMIT_NAMES = [
   "headerBytes", "metadataPairs", "tensors", "arrayElements", "stringBytes", "chatTemplateBytes", "keyBytes", "alignment", "indexBytes",
 ] as const satisfies readonly (keyof GgufLimits)[];
 
-type Bag = Readonly<Record<string, unknown>>;
 
 /** @throws TypeError that names the option; nothing was opened. */
 export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
@@ -280,17 +281,6 @@ function limitsOf(given: unknown): NativeLimits {
   return limits;
 }
 
-/** A misspelt option must not silently fall back to a default: it may be the one that keeps attackers out. */
-export function bagOf(given: unknown, name: string, known: ReadonlySet<string>): Bag {
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw new TypeError(`${name} must be an object, not ${kindOf(given)}`);
-  }
-  for (const key of Object.keys(given)) {
-    if (!known.has(key)) throw new TypeError(`${name} has no option ${JSON.stringify(key)}; known: ${[...known].join(", ")}`);
-  }
-  return given as Bag;
-}
-
 function folderBytes(root: unknown): Uint8Array {
   if (typeof root === "string" && root !== "") return stringBytes(root);
   if (root instanceof Uint8Array && root.length > 0) return Uint8Array.from(root);
@@ -378,8 +368,3 @@ export function oneOf<T extends string>(value: unknown, name: string, allowed: r
   throw new TypeError(`${name} must be one of ${allowed.map((one) => JSON.stringify(one)).join(", ")}`);
 }
 
-/** Names a value's kind without printing it: it may be hostile, huge or throw when read. */
-export function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  return Array.isArray(value) ? "an array" : typeof value;
-}

@@ -2,6 +2,7 @@
 import { KeyObject } from "node:crypto";
 import { CosignatureVerifier } from "../tlog/cosignature.ts";
 import { importPrivateKey } from "../tlog/ed25519.ts";
+import { bagOf, namesOf } from "../option-bag.ts";
 import { TlogError } from "../tlog/errors.ts";
 import { NODE_TLOG_FS } from "../tlog/tlog-fs.ts";
 import type { TlogFs } from "../tlog/tlog-fs.ts";
@@ -52,11 +53,14 @@ const EVERY_SECONDS_MAX = 86_400;
 /** Some 40 tiles: as much as a process that exits can still write in a few hundredths of a second. */
 const EVERY_RECORDS = 10_000;
 
+const NAMES = namesOf<CheckpointOptions>({ everySeconds: true, everyRecords: true, signingKey: true, rotateKey: true, witnesses: true, fs: true });
+const WITNESS_NAMES = namesOf<WitnessOption>({ url: true, vkey: true });
+
 /** @throws TypeError that names the option */
 export function checkpointSettings(given: unknown): CheckpointSettings | undefined {
   if (given === false) return undefined;
   if (given !== undefined && (typeof given !== "object" || given === null || Array.isArray(given))) throw new TypeError("checkpoints must be an object, or false");
-  const options: CheckpointOptions = given ?? {};
+  const options: CheckpointOptions = bagOf(given ?? {}, "checkpoints", NAMES);
   const { everySeconds = EVERY_SECONDS, everyRecords = EVERY_RECORDS, rotateKey = false } = options;
   if (typeof everySeconds !== "number" || !(everySeconds > 0 && everySeconds <= EVERY_SECONDS_MAX)) {
     throw new TypeError(`checkpoints.everySeconds must be a number above 0 and up to ${EVERY_SECONDS_MAX}`);
@@ -93,6 +97,7 @@ function witnessesOf(given: unknown): CheckpointSettings["witnesses"] {
 function witnessOf(given: Partial<WitnessOption> | null | undefined): { url: URL; key: CosignatureVerifier } {
   const url = typeof given?.url === "string" && URL.canParse(given.url) ? new URL(given.url) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol)) throw new TypeError("checkpoints.witnesses must each have a url that begins with https:// or http://");
+  bagOf(given, "checkpoints.witnesses", WITNESS_NAMES);
   if (typeof given?.vkey !== "string") throw new TypeError("checkpoints.witnesses must each have a vkey");
   try {
     return { url, key: new CosignatureVerifier(given.vkey) };

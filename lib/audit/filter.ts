@@ -3,32 +3,11 @@
  * a line only where a field has it, because quotes within values are escaped. What passes is parsed and judged by its fields.
  */
 import { isPlain, textJson, unescapeText } from "./escape.ts";
-import type { AuditEventType, AuditOutcome, Severity } from "./events.ts";
+import { judgeFilter } from "./filter-options.ts";
+import type { TrailFilter } from "./filter-options.ts";
 import { NAME_MAX, CODE_MAX } from "./record.ts";
 import type { RecordedText, TrailRecord } from "./recorded.ts";
 import { targetOf, textOf } from "./recorded.ts";
-
-/** Every part that is given must fit. */
-export interface TrailFilter {
-  /** At this time or later. */
-  readonly since?: Date;
-  /** Before this time. */
-  readonly until?: Date;
-  readonly types?: readonly AuditEventType[];
-  readonly severities?: readonly Severity[];
-  readonly outcomes?: readonly AuditOutcome[];
-  /** Exactly this text, as it was given to the call; the same for `reason` and `correlationId`. */
-  readonly actor?: string;
-  readonly reason?: string;
-  readonly correlationId?: string;
-  /** A part of the path, or a pattern for all of it where it holds `*` (any bytes) or `?` (one byte). Bytes for names that are no text. */
-  readonly target?: string | Uint8Array;
-  /** Sequence numbers, both included. */
-  readonly from?: number;
-  readonly to?: number;
-  /** At most so many records. */
-  readonly limit?: number;
-}
 
 export class RecordFilter {
   readonly #hints: readonly string[][];
@@ -36,7 +15,9 @@ export class RecordFilter {
   readonly #since: string;
   readonly #until: string;
 
+  /** @throws TypeError that names the part: one that is misspelt would let everything through */
   constructor(filter: TrailFilter) {
+    judgeFilter(filter);
     const { since, until, types, severities, outcomes, actor, reason, correlationId, target } = filter;
     this.#since = since === undefined ? "" : timeText(since);
     this.#until = until === undefined ? "~" : timeText(until);

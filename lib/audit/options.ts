@@ -1,6 +1,7 @@
 /** What a log can be told when it is opened; everything is judged before anything is touched. */
 import type { Registry } from "prom-client";
 import type { Native } from "../native.ts";
+import { bagOf, namesOf } from "../option-bag.ts";
 import { systemError } from "../system-error.ts";
 import type { Fold } from "../tlog/hash.ts";
 import { checkpointSettings } from "./checkpoint-options.ts";
@@ -91,7 +92,13 @@ const RESERVE_BYTES_MAX = 64 * 1024 * 1024;
 /** C2SP names hold no space and no plus; quote and backslash would need escapes. */
 const ORIGIN = /^[!#-*,-[\]-~]+$/;
 
+const NAMES = namesOf<AuditLogOptions>({
+  registry: true, logger: true, origin: true, segmentBytes: true, reserveBytes: true, rotateDaily: true, retention: true, flood: true, force: true,
+  checkpoints: true, sinks: true, clock: true, fs: true, lock: true, guard: true, emergency: true,
+});
+
 export async function settingsOf(dir: unknown, options: AuditLogOptions): Promise<Settings> {
+  bagOf(options, "options", NAMES);
   if (typeof dir !== "string" || dir === "" || dir.includes("\0")) throw new TypeError("dir must be the path of the audit folder");
   const { origin, segmentBytes = SEGMENT_BYTES, reserveBytes = RESERVE_BYTES, force = false } = options;
   if (origin !== undefined && !isOrigin(origin)) {

@@ -1,6 +1,7 @@
 /** Offline evidence for one record: made from a trail's folder, and checked without it. */
 import { access } from "node:fs/promises";
 import { resolve } from "node:path";
+import { bagOf, namesOf } from "../option-bag.ts";
 import { openCheckpoint } from "../tlog/checkpoint.ts";
 import type { OpenedCheckpoint } from "../tlog/checkpoint.ts";
 import { TlogError } from "../tlog/errors.ts";
@@ -29,12 +30,16 @@ export interface ProveOptions {
   readonly vkeys?: readonly string[];
 }
 
+const PROVE_NAMES = namesOf<ProveOptions>({ vkeys: true });
+const CHECK_NAMES = namesOf<CheckOptions>({ vkeys: true, witnesses: true, quorum: true });
+
 /**
  * Proves that record `seq` stands in the trail in `dir`, with the checkpoint that the folder has. Rejects with a TlogError whose code
  * says why not: OUT_OF_RANGE (no checkpoint covers it yet), PROOF_FAILED (the trail or its tiles are damaged), TILE_MISSING, UNSIGNED; with a
  * system error where the folder cannot be read.
  */
 export async function proveRecord(dir: string, seq: number, options: ProveOptions = {}): Promise<RecordProof> {
+  bagOf(options, "options", PROVE_NAMES);
   if (!Number.isSafeInteger(seq) || seq < 0) throw new TypeError("seq must be the number of a record: a whole number from 0 on");
   const { folder, log } = placesIn(resolve(dir));
   await access(log);
@@ -63,6 +68,7 @@ export interface CheckedProof {
 
 /** The record stands in the log, as the proof says, or a TlogError says why that is not shown. Needs no folder and no network. */
 export function checkProof(proof: string, record: string | Uint8Array, options: CheckOptions): CheckedProof {
+  bagOf(options, "options", CHECK_NAMES);
   const { name, verifiers } = logKeys(options.vkeys);
   const witnesses = witnessKeys(options.witnesses ?? []);
   const parsed = parseProof(proof);

@@ -4,7 +4,7 @@ import { join, resolve } from "node:path";
 import { parseRecord } from "./envelope.ts";
 import type { EnvelopeReader } from "./envelope.ts";
 import { RecordFilter } from "./filter.ts";
-import type { TrailFilter } from "./filter.ts";
+import type { TrailFilter } from "./filter-options.ts";
 import { placesIn } from "./folder.ts";
 import { lineBatches } from "./lines.ts";
 import { asTrailRecord, readerFor, segmentsFrom } from "./records.ts";

@@ -1,6 +1,7 @@
 /** Checks a whole trail from its files alone, and says what such a check cannot prove. */
 import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import { bagOf, namesOf } from "../option-bag.ts";
 import { NO_PREVIOUS } from "./chain.ts";
 import type { Damage } from "./damage.ts";
 import { parseRecord } from "./envelope.ts";
@@ -47,11 +48,14 @@ export interface TrailReport {
   readonly notProven: readonly string[];
 }
 
+const NAMES = namesOf<VerifyOptions>({ registry: true, vkeys: true, witnesses: true, since: true });
+
 /**
  * Reads every byte of the trail in `dir` once, in constant memory, and holds it against its signed checkpoint and its tiles. Rejects
  * where the folder cannot be read, and with a TypeError where the options hold no keys or no checkpoint.
  */
 export async function verifyTrail(dir: string, options: VerifyOptions = {}): Promise<TrailReport> {
+  bagOf(options, "options", NAMES);
   const { registry } = options;
   try {
     const report = await verified(dir, options);

@@ -1,7 +1,7 @@
 /** The options that say which records are asked for; query and export have the same. */
 import { EVENT_TYPES, OUTCOMES, SEVERITIES } from "../audit/events.ts";
 import type { Severity } from "../audit/events.ts";
-import type { TrailFilter } from "../audit/filter.ts";
+import type { TrailFilter } from "../audit/filter-options.ts";
 import { UsageError, wholeNumber } from "./args.ts";
 import { didYouMean } from "./suggest.ts";
 import { visible } from "./terminal.ts";

@@ -1,5 +1,5 @@
 /** Writes the records that fit a filter, a block's worth at a time, until they end, the reader leaves or somebody stops it. */
-import type { TrailFilter } from "../audit/filter.ts";
+import type { TrailFilter } from "../audit/filter-options.ts";
 import { queryMatches } from "../audit/query.ts";
 import type { Match, QueryTally } from "../audit/query.ts";
 import { unreadableTrail } from "./audit-trail.ts";

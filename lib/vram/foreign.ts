@@ -5,7 +5,7 @@
 import type { AuditEvent } from "../audit/events.ts";
 import { escapeText } from "../audit/escape.ts";
 import type { GgufView } from "../gguf-view.ts";
-import { kindOf } from "../options.ts";
+import { kindOf } from "../option-bag.ts";
 import { native } from "../native.ts";
 import type { NativeModel } from "../native.ts";
 import { deviceFor } from "./device.ts";

@@ -1,6 +1,7 @@
 /** One verified model as the measure of what engines hold of it in GPU memory. */
 import type { GgufView } from "../gguf-view.ts";
-import { bagOf, whole } from "../options.ts";
+import { bagOf } from "../option-bag.ts";
+import { whole } from "../options.ts";
 import type { NativeModel } from "../native.ts";
 import type { VramDesk } from "./desk.ts";
 import { parseRanges } from "./foreign.ts";

@@ -1,5 +1,6 @@
 /** Options about GPU memory, parsed once: what leaves this file is typed, bounded and complete. */
-import { bagOf, CALL_NAMES, oneOf, optional, parseCallOptions, signalOf, whole } from "../options.ts";
+import { bagOf } from "../option-bag.ts";
+import { CALL_NAMES, oneOf, optional, parseCallOptions, signalOf, whole } from "../options.ts";
 import type { CallOptions, ParsedCall, ParsedJudge } from "../options.ts";
 import type { BackendName, NativeCheckAsk } from "./native.ts";
 import { numberIn, parseVramPolicy } from "./policy.ts";

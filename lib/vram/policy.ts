@@ -1,7 +1,8 @@
 /** The policy: what a device and its memory must be, and what is done when they are not. */
 import { hash } from "node:crypto";
 import type { AuditPolicy } from "../audit/events.ts";
-import { bagOf, oneOf, optional, whole } from "../options.ts";
+import { bagOf } from "../option-bag.ts";
+import { oneOf, optional, whole } from "../options.ts";
 import { VERSION } from "../native.ts";
 import type { NativeVramPolicy } from "./native.ts";
 

@@ -1,6 +1,7 @@
 /** The seal record: what was sealed, where, when and under which policy; and its check, wherever it has been meanwhile. */
 import type { AuditLog } from "../audit/log.ts";
-import { auditOf, bagOf } from "../options.ts";
+import { bagOf } from "../option-bag.ts";
+import { auditOf } from "../options.ts";
 import type { SealsOptions } from "../options.ts";
 import { native } from "../native.ts";
 import { givenKey, keyInFile, SEAL_KEY } from "../secret-key.ts";

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { JetStreamClient, JetStreamManager } from "@nats-io/jetstream";
 import type { NatsConnection } from "@nats-io/transport-node";
+import { bagOf, namesOf } from "../../option-bag.ts";
 import { problemsOf } from "../sinks/nats-stream.ts";
 import { originIn } from "../sinks/nats-subject.ts";
 import { optionalPackage } from "../sinks/sink.ts";
@@ -23,7 +24,10 @@ const CONNECT_MS_MAX = 5_000;
 /** Without a message for this long the server is gone. */
 const SILENT_MS_MAX = 20_000;
 
+const NAMES = namesOf<JetStreamPlace>({ url: true, stream: true, creds: true, ca: true });
+
 export async function jetStreamSource(place: JetStreamPlace): Promise<CentralSource> {
+  bagOf(place, "place", NAMES);
   const nats = await optionalPackage(() => import("@nats-io/transport-node"), "@nats-io/transport-node", "NATS");
   const jetStream = await optionalPackage(() => import("@nats-io/jetstream"), "@nats-io/jetstream", "NATS");
   const client = await nats.connect({ ...connectOptions(place, nats), reconnect: false, timeout: CONNECT_MS_MAX });

@@ -1,4 +1,5 @@
 /** Checks trails as they arrived away from their hosts, and whether a host's own trail still agrees with what it sent. */
+import { bagOf, namesOf } from "../../option-bag.ts";
 import { openCheckpoint, peekCheckpoint } from "../../tlog/checkpoint.ts";
 import type { OpenedCheckpoint } from "../../tlog/checkpoint.ts";
 import { TlogError } from "../../tlog/errors.ts";
@@ -45,11 +46,14 @@ export interface CentralReport {
   readonly notProven: readonly string[];
 }
 
+const NAMES = namesOf<CentralOptions>({ origin: true, dir: true, since: true, vkeys: true });
+
 /**
  * One report for each trail, in constant memory. Rejects where the source or the folder cannot be read, and with a TypeError where
  * there is no such trail, or where keys and checkpoint do not go together.
  */
 export async function verifyCentral(source: CentralSource, options: CentralOptions = {}): Promise<CentralReport[]> {
+  bagOf(options, "options", NAMES);
   const signed = signedBy(options);
   const all = await source.trails();
   const wanted = options.origin === undefined ? all : all.filter(({ origin }) => origin === options.origin);

@@ -2,6 +2,7 @@
  * A NATS JetStream as sink. Each message is one line of the trail, byte for byte, so that the chain can be verified from the stream
  * alone. The stream itself says what it holds: after any outage or crash delivery goes on behind its last message.
  */
+import { bagOf, namesOf } from "../../option-bag.ts";
 import { EnvelopeReader } from "../envelope.ts";
 import type { Connection, Destination, HeldRecord } from "./destination.ts";
 import { problemsOf, streamFor } from "./nats-stream.ts";
@@ -54,8 +55,14 @@ const CONNECT_MS_MAX = 2_000;
 const ACKNOWLEDGED_MS_MAX = 5_000;
 const STREAM = /^[A-Za-z0-9_-]{1,128}$/;
 
+const NAMES = namesOf<NatsSinkOptions>({
+  name: true, servers: true, stream: true, subjectPrefix: true, createStream: true, replicas: true, allowWeakStream: true, connection: true,
+  inFlightMax: true, closeMs: true, idleMs: true,
+});
+
 /** @throws TypeError where an option is wrong */
 export function natsSink(options: NatsSinkOptions): AuditSink {
+  bagOf(options, "options", NAMES);
   const name = sinkName(options.name ?? "nats");
   const settings = settingsOf(options);
   const closeMs = wholeOption(options.closeMs ?? 2_000, "closeMs", 0, 600_000);

@@ -6,6 +6,7 @@
 import type { HrTime } from "@opentelemetry/api";
 import type { Logger, LoggerProvider, LogRecord } from "@opentelemetry/api-logs";
 import { VERSION } from "../../native.ts";
+import { bagOf, namesOf } from "../../option-bag.ts";
 import { parseRecord } from "../envelope.ts";
 import type { Severity } from "../events.ts";
 import { factsOf } from "../export/common.ts";
@@ -38,8 +39,11 @@ interface Flushing {
   forceFlush?(): Promise<void>;
 }
 
+const NAMES = namesOf<OtelSinkOptions>({ name: true, loggerProvider: true, closeMs: true });
+
 /** @throws TypeError where an option is wrong */
 export function otelSink(options: OtelSinkOptions = {}): AuditSink {
+  bagOf(options, "options", NAMES);
   const name = sinkName(options.name ?? "otel");
   const closeMs = wholeOption(options.closeMs ?? 2_000, "closeMs", 0, 60_000);
   return {

@@ -6,6 +6,7 @@ import { createConnection } from "node:net";
 import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import type { ConnectionOptions } from "node:tls";
+import { bagOf, namesOf } from "../../option-bag.ts";
 import type { TrailLine } from "../records.ts";
 import type { Connection, Destination } from "./destination.ts";
 import { Pump } from "./pump.ts";
@@ -44,8 +45,13 @@ const AUDIT_FACILITY = 13;
 const CONNECT_MS_MAX = 5_000;
 const TRANSPORTS = ["tcp", "tls", "udp", "unix"];
 
+const NAMES = namesOf<SyslogSinkOptions>({
+  name: true, transport: true, host: true, port: true, path: true, tls: true, facility: true, format: true, enterpriseNumber: true, closeMs: true,
+});
+
 /** @throws TypeError where an option is wrong */
 export function syslogSink(options: SyslogSinkOptions): AuditSink {
+  bagOf(options, "options", NAMES);
   const name = sinkName(options.name ?? "syslog");
   const closeMs = wholeOption(options.closeMs ?? 2_000, "closeMs", 0, 600_000);
   const destination = new SyslogDestination(placeOf(options), messageOptions(options));

@@ -1,12 +1,14 @@
-/** Verifies a whole trail, reads its records, or only hashes its lines. */
+/** Verifies a whole trail, reads its records, looks for some of them, or only hashes its lines. */
+import { execFile } from "node:child_process";
 import { hash } from "node:crypto";
 import { openSync, readdirSync, readSync, closeSync } from "node:fs";
 import { join } from "node:path";
-import { verifyTrail } from "../../../dist/index.js";
+import { promisify } from "node:util";
+import { queryTrail, verifyTrail } from "../../../dist/index.js";
 import { trailRecords } from "../../../dist/audit/records.js";
 
 const BLOCK_BYTES = 1024 * 1024;
-const WAYS = { verify, read, floor };
+const WAYS = { verify, read, query, grep, floor };
 
 export default async function setUp({ dir, way }) {
   return { round: () => WAYS[way](dir) };
@@ -25,6 +27,19 @@ async function read(dir) {
     records += 1;
   }
   return { records };
+}
+
+async function query(dir) {
+  let matches = 0;
+  for await (const { sev, type } of queryTrail(dir, { severities: ["CRITICAL"] })) if (sev === "CRITICAL" && type === "ModelLoaded") matches += 1;
+  return { matches };
+}
+
+/** What most would do: every byte is looked at, and no line is parsed. */
+async function grep(dir) {
+  const log = join(dir, "log");
+  const { stdout } = await promisify(execFile)("grep", ["-hc", "-F", '"sev":"CRITICAL"', ...readdirSync(log).map((name) => join(log, name))]);
+  return { matches: stdout.trim().split("\n").reduce((sum, count) => sum + Number(count), 0) };
 }
 
 /** What verification cannot do without: each byte read once and each line hashed once. */
