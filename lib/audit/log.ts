@@ -10,15 +10,14 @@ import { Alarm } from "./alarm.ts";
 import { Timekeeper } from "./clock.ts";
 import { Committer } from "./committer.ts";
 import { AuditWriteError } from "./errors.ts";
-import type { AuditEvent, DetailsOf } from "./events.ts";
+import type { AuditEvent } from "./events.ts";
 import { Flood } from "./flood.ts";
 import { prunable, pruned, removeSegments } from "./retention.ts";
-import type { RetentionPolicy } from "./retention.ts";
 import { beforeExit, notBeforeExit } from "./exit.ts";
 import { prepareFolder } from "./folder.ts";
 import type { Follower } from "./follower.ts";
 import type { TrailFolder } from "./folder.ts";
-import { identityJson, installation } from "./identity.ts";
+import { identityJson } from "./identity.ts";
 import { takeLock } from "./lock.ts";
 import type { Held } from "./lock.ts";
 import { AuditMetrics } from "./metrics.ts";
@@ -33,7 +32,7 @@ import type { AuditReceipt } from "./pending.ts";
 import { PublishedTree } from "./published-tree.ts";
 import { Reserve } from "./reserve.ts";
 import type { Recovery } from "./recovery.ts";
-import { clockStepped } from "./segment-events.ts";
+import { clockStepped, runClosed, runOpened } from "./run-events.ts";
 import { Segment } from "./segment.ts";
 import type { Place } from "./segment.ts";
 import { prepareSinks, Sinks } from "./sinks/sinks.ts";
@@ -189,7 +188,7 @@ export class AuditLog {
 
   async #close(): Promise<void> {
     this.#flood.end();
-    const last = this.#draft(closing("dispose"));
+    const last = this.#draft(runClosed("dispose"));
     this.#closed = true;
     try {
       await this.#committer.emit(last);
@@ -201,7 +200,7 @@ export class AuditLog {
 
   #closeSync(why: string): void {
     this.#flood.end();
-    const last = this.#draft(closing(why));
+    const last = this.#draft(runClosed(why));
     this.#closed = true;
     try {
       this.#committer.emitSync(last);
@@ -325,7 +324,7 @@ export class AuditLog {
     this.#trail.carry(recovery.carried);
     for (const event of owed) this.#trail.owe(event);
     try {
-      this.#committer.emitSync(this.#draft(opening(recovery, settings)));
+      this.#committer.emitSync(this.#draft(runOpened(recovery, settings)));
     } catch (failure) {
       for (const follower of this.#followers) follower.closeSync();
       this.#trail.close();
@@ -355,26 +354,6 @@ export class AuditLog {
   }
 }
 
-function opening({ previous, next }: Recovery, settings: Settings): AuditEvent {
-  const reason = previous === "unclean" ? "AFTER_UNCLEAN_END" : previous === "damaged" ? "AFTER_DAMAGE" : "IN_ORDER";
-  return { type: "AuditOpened", outcome: "info", action: "audit.open", reason, details: { previous, records: next, ...settingsJson(settings), ...installation() } };
-}
-
-/** An auditor sees under which settings each run recorded. */
-function settingsJson({ segmentBytes, rotateDaily, reserveBytes, retention, flood, checkpoints }: Settings): Partial<DetailsOf<"AuditOpened">> {
-  const { days, bytes }: RetentionPolicy = retention ?? {};
-  return {
-    segmentBytes, rotateDaily, reserveBytes,
-    ...(days === undefined ? {} : { retentionDays: days }), ...(bytes === undefined ? {} : { retentionBytes: bytes }),
-    flood: flood === undefined ? "off" : Object.values(flood).join(" "),
-    checkpoints: checkpoints !== undefined,
-  };
-}
-
 function dayOf(unixMs: number): number {
   return Math.floor(unixMs / DAY_MS);
-}
-
-function closing(why: string): AuditEvent {
-  return { type: "AuditClosed", outcome: "info", action: "audit.close", details: { why } };
 }

@@ -1,15 +1,9 @@
 /** What the trail records about its own segments. */
-import type { ClockStep } from "./clock.ts";
 import { asWriteError, messageOf, TamperedError } from "./errors.ts";
 import type { AuditEvent } from "./events.ts";
 import type { Segment, Tail } from "./segment.ts";
 
 export type RotationReason = "size" | "day";
-
-export function clockStepped({ expectedMs, foundMs }: ClockStep): AuditEvent {
-  const details = { before: new Date(expectedMs).toISOString(), after: new Date(foundMs).toISOString(), deltaMs: foundMs - expectedMs };
-  return { type: "AuditClockStepped", outcome: "info", action: "audit.clock", details };
-}
 
 export function rotated(full: Segment, why: RotationReason): AuditEvent {
   const details = { segment: full.name, bytes: full.whole, why };
