@@ -54,7 +54,6 @@ const EVERY_SECONDS_MAX = 86_400;
 const EVERY_RECORDS = 10_000;
 
 const NAMES = namesOf<CheckpointOptions>({ everySeconds: true, everyRecords: true, signingKey: true, rotateKey: true, witnesses: true, fs: true });
-const WITNESS_NAMES = namesOf<WitnessOption>({ url: true, vkey: true });
 
 /** @throws TypeError that names the option */
 export function checkpointSettings(given: unknown): CheckpointSettings | undefined {
@@ -97,7 +96,6 @@ function witnessesOf(given: unknown): CheckpointSettings["witnesses"] {
 function witnessOf(given: Partial<WitnessOption> | null | undefined): { url: URL; key: CosignatureVerifier } {
   const url = typeof given?.url === "string" && URL.canParse(given.url) ? new URL(given.url) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol)) throw new TypeError("checkpoints.witnesses must each have a url that begins with https:// or http://");
-  bagOf(given, "checkpoints.witnesses", WITNESS_NAMES);
   if (typeof given?.vkey !== "string") throw new TypeError("checkpoints.witnesses must each have a vkey");
   try {
     return { url, key: new CosignatureVerifier(given.vkey) };

@@ -6,12 +6,9 @@ import {
 } from "../../lib/index.ts";
 import { loaded, newFolder, openLog } from "./support.ts";
 
-const WITNESS = { url: "https://witness.example/", vkey: "w", vkeys: [] };
-
 const CALLS: readonly [string, (dir: string) => unknown, string][] = [
   ["AuditLog.open", (dir) => AuditLog.open(dir, { segmentByte: 65_536 } as never), 'options has no option "segmentByte"'],
   ["its checkpoints", (dir) => AuditLog.open(dir, { checkpoints: { every: 5 } } as never), 'checkpoints has no option "every"'],
-  ["its witnesses", (dir) => AuditLog.open(dir, { checkpoints: { witnesses: [WITNESS] } }), 'checkpoints.witnesses has no option "vkeys"'],
   ["verifyTrail", (dir) => verifyTrail(dir, { vkey: ["k"] } as never), 'options has no option "vkey"'],
   ["verifyCentral", () => verifyCentral({} as never, { vkey: ["k"] } as never), 'options has no option "vkey"'],
   ["queryTrail", (dir) => queryTrail(dir, { severity: ["CRITICAL"] } as never).next(), 'filter has no option "severity"'],

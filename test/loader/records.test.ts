@@ -27,9 +27,9 @@ async function recording(options: Partial<RecordsOptions> = {}): Promise<Gate & 
   return { ...made, recordFolder, recordFile: join(recordFolder, `${sha256}.record`) };
 }
 
-/** A model that nobody holds may be collected, and its end recorded, at any time. */
+/** A model that nobody holds may be collected, and its end recorded, at any time; and one whose file is written to loses its guard. */
 function lastVerdict(trail: readonly AuditRecord[]): AuditRecord | undefined {
-  return trail.findLast(({ type }) => type !== "ModelUnloaded");
+  return trail.findLast(({ type }) => type !== "ModelUnloaded" && type !== "GuardBroken");
 }
 
 function overwrite(path: string, at: number, byte: number): void {
