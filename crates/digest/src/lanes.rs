@@ -18,10 +18,10 @@ pub use kernel::Lanes;
 pub use stream::Sha256Stream;
 
 /// Bytes of a SHA-256 block.
-pub(crate) const BLOCK_BYTES: usize = 64;
+const BLOCK_BYTES: usize = 64;
 
 /// One block of a message.
-pub(crate) type Block = [u8; BLOCK_BYTES];
+type Block = [u8; BLOCK_BYTES];
 
 /// The eight words between two blocks.
 type State = [u32; 8];

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use sha2::{Digest as _, Sha256};
-
-use crate::lanes::{BLOCK_BYTES, Block};
-use crate::{Lanes, Sha256Digest, Sha256Stream};
+use crate::{Lanes, Sha256, Sha256Digest, Sha256Stream};
 
 /// Bytes of one hash.
 pub const HASH_BYTES: usize = 32;
@@ -18,23 +15,17 @@ const NODE: u8 = 1;
 const LINE_END: &[u8] = b"\"}\n";
 /// The predecessor's hash, the quote and the brace.
 const TAIL_BYTES: usize = HASH_DIGITS + LINE_END.len() - 1;
-/// Blocks of a node's hash: a prefix, two hashes and the padding.
-const NODE_BLOCKS: usize = 2;
-/// SHA-256's: a one, zeros, and the length in bits.
-const NODE_PADDING: [u8; 63] = {
-    const BITS: u16 = 8 * 65;
-    let mut padding = [0; 63];
-    let [one, .., high, low] = &mut padding;
-    *one = 0x80;
-    [*high, *low] = BITS.to_be_bytes();
-    padding
-};
+/// A prefix and two hashes.
+const NODE_BYTES: usize = 1 + 2 * HASH_BYTES;
 /// Lines that are hashed at a time: a whole number of seats of every kernel.
 const ABREAST: usize = 64;
 
 /// The hash of one record; its prefix keeps a record from ever passing for a node.
 pub fn leaf_hash(record: &[u8]) -> Sha256Digest {
-    prefixed(LEAF, record)
+    let mut hash = Sha256::new();
+    hash.update(&[LEAF]);
+    hash.update(record);
+    hash.finalize()
 }
 
 /// Folds neighbouring hashes of one height, a power of two of them, into the root above them.
@@ -141,32 +132,22 @@ fn digit(value: u8) -> u8 {
 /// The hashes of neighbours' nodes, all computed abreast.
 fn parents(row: &[u8]) -> Vec<u8> {
     let pairs = row.as_chunks::<{ 2 * HASH_BYTES }>().0;
-    let nodes: Vec<_> = pairs.iter().map(node_blocks).collect();
-    let messages: Vec<&[Block]> = nodes.iter().map(<[Block; NODE_BLOCKS]>::as_slice).collect();
-    let digests = Lanes::detect().padded(&messages);
-    let mut above = Vec::with_capacity(digests.len() * HASH_BYTES);
-    for digest in &digests {
+    let nodes: Vec<_> = pairs.iter().map(node).collect();
+    let messages: Vec<&[u8]> = nodes.iter().map(<[u8; NODE_BYTES]>::as_slice).collect();
+    let mut above = Vec::with_capacity(pairs.len() * HASH_BYTES);
+    for digest in Lanes::detect().digests(&messages) {
         above.extend_from_slice(digest.as_bytes());
     }
     above
 }
 
 /// What is hashed for the node above two hashes.
-fn node_blocks(pair: &[u8; 2 * HASH_BYTES]) -> [Block; NODE_BLOCKS] {
-    let mut blocks = [[0; BLOCK_BYTES]; NODE_BLOCKS];
-    if let [prefix, rest @ ..] = blocks.as_flattened_mut() {
-        *prefix = NODE;
-        if let Some((message, padding)) = rest.split_first_chunk_mut() {
-            *message = *pair;
-            padding.copy_from_slice(&NODE_PADDING);
-        }
+fn node(pair: &[u8; 2 * HASH_BYTES]) -> [u8; NODE_BYTES] {
+    let mut message = [NODE; NODE_BYTES];
+    if let Some(hashes) = message.last_chunk_mut() {
+        *hashes = *pair;
     }
-    blocks
-}
-
-fn prefixed(prefix: u8, bytes: &[u8]) -> Sha256Digest {
-    let hash = Sha256::new().chain_update([prefix]).chain_update(bytes);
-    <[u8; HASH_BYTES]>::from(hash.finalize()).into()
+    message
 }
 
 /// Why nothing could be hashed.

@@ -1,7 +1,6 @@
 //! Which instructions run, and how messages are dealt out to them.
 
-use super::constants::INITIAL;
-use super::stream::{Sha256Stream, digest_of};
+use super::stream::{LastBlocks, Sha256Stream};
 use super::{Block, State, one};
 use crate::{Sha256, Sha256Digest};
 use std::fmt;
@@ -113,15 +112,9 @@ impl Lanes {
         let mut streams = vec![Sha256Stream::new(); messages.len()];
         let mut each: Vec<&mut Sha256Stream> = streams.iter_mut().collect();
         self.update(&mut each, messages);
-        streams.into_iter().map(Sha256Stream::finalize).collect()
-    }
-
-    /// The digests of whole messages that bring their padding along.
-    pub(crate) fn padded(self, messages: &[&[Block]]) -> Vec<Sha256Digest> {
-        let mut states = vec![INITIAL; messages.len()];
-        let work = states.iter_mut().zip(messages);
-        self.run(work.map(|(state, blocks)| Work { state, blocks }).collect());
-        states.iter().map(digest_of).collect()
+        let last: Vec<_> = each.iter().map(|stream| stream.last_blocks()).collect();
+        self.advance(&mut each, last.iter().map(LastBlocks::blocks));
+        streams.iter().map(Sha256Stream::digest).collect()
     }
 
     /// The longest go first, as many at a time as a kernel takes, as far as the shortest of them goes.

@@ -40,25 +40,39 @@ impl Sha256Stream {
 
     /// The digest of all bytes taken.
     pub fn finalize(mut self) -> Sha256Digest {
+        let last = self.last_blocks();
+        one(&mut self.state, last.blocks());
+        self.digest()
+    }
+
+    /// What is left to take: the bytes that do not fill a block, and the padding.
+    pub(super) fn last_blocks(&self) -> LastBlocks {
         let bits = self.bytes.wrapping_mul(8).to_be_bytes();
-        let mut last = [[0; BLOCK_BYTES]; 2];
-        let padded = last.as_flattened_mut();
+        let count = (self.filled + 1 + bits.len()).div_ceil(BLOCK_BYTES);
+        let mut last = LastBlocks {
+            both: [[0; BLOCK_BYTES]; 2],
+            count,
+        };
         let message = self.partial.get(..self.filled).unwrap_or_default();
+        let padded = last.both.get_mut(..count).unwrap_or_default();
+        let padded = padded.as_flattened_mut();
         if let Some((room, [one, ..])) = padded.split_at_mut_checked(message.len()) {
             room.copy_from_slice(message);
             *one = 0x80;
         }
-        let count = if self.filled + 1 + bits.len() > BLOCK_BYTES {
-            2
-        } else {
-            1
-        };
-        let blocks = last.get_mut(..count).unwrap_or_default();
-        if let Some(end) = blocks.as_flattened_mut().last_chunk_mut() {
+        if let Some(end) = padded.last_chunk_mut() {
             *end = bits;
         }
-        one(&mut self.state, blocks);
-        digest_of(&self.state)
+        last
+    }
+
+    /// The digest once the last blocks are taken.
+    pub(super) fn digest(&self) -> Sha256Digest {
+        let mut digest = [0; 32];
+        for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(self.state) {
+            *bytes = word.to_be_bytes();
+        }
+        digest.into()
     }
 
     /// Takes what makes the partial block whole, and gives the whole blocks behind it.
@@ -90,11 +104,14 @@ impl Sha256Stream {
     }
 }
 
-/// The digest that a computation ends with.
-pub(super) fn digest_of(state: &State) -> Sha256Digest {
-    let mut digest = [0; 32];
-    for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(state) {
-        *bytes = word.to_be_bytes();
+/// The padded end of a message: one block, or two where the padding does not fit into the first.
+pub(super) struct LastBlocks {
+    both: [Block; 2],
+    count: usize,
+}
+
+impl LastBlocks {
+    pub(super) fn blocks(&self) -> &[Block] {
+        self.both.get(..self.count).unwrap_or_default()
     }
-    digest.into()
 }
