@@ -6,11 +6,11 @@ import type { Registry } from "prom-client";
 import type { AuditLog } from "./audit/log.ts";
 import { DIGEST_SOURCES, FILE_BESIDE } from "./digest-source/source.ts";
 import type { DigestSource, DigestSourceName } from "./digest-source/source.ts";
-import { bagOf, kindOf } from "./option-bag.ts";
-import type { Bag } from "./option-bag.ts";
 import { GUARDS } from "./guard.ts";
 import type { GuardName } from "./guard.ts";
 import type { NativeLimits, NativePolicy } from "./native.ts";
+import { bagOf, kindOf } from "./option-bag.ts";
+import type { Bag } from "./option-bag.ts";
 import { recordKey } from "./records.ts";
 import type { ParsedRecords, RecordsOptions } from "./records.ts";
 import { givenKey, SEAL_KEY } from "./secret-key.ts";
@@ -171,7 +171,6 @@ export const CALL_NAMES: ReadonlySet<string> = new Set<string>([
 const LIMIT_NAMES = [
   "headerBytes", "metadataPairs", "tensors", "arrayElements", "stringBytes", "chatTemplateBytes", "keyBytes", "alignment", "indexBytes",
 ] as const satisfies readonly (keyof GgufLimits)[];
-
 
 /** @throws TypeError that names the option; nothing was opened. */
 export function parseLoaderOptions(given: LoaderOptions): ParsedLoader {
@@ -367,4 +366,3 @@ export function oneOf<T extends string>(value: unknown, name: string, allowed: r
   if (allowed.includes(value as T)) return value as T;
   throw new TypeError(`${name} must be one of ${allowed.map((one) => JSON.stringify(one)).join(", ")}`);
 }
-

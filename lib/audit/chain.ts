@@ -9,4 +9,11 @@ export const NO_PREVIOUS: string = "0".repeat(64);
  */
 export type Link = (lines: Buffer, previous: string) => string;
 
+/** How the lines of a trail begin, and how they are linked. */
+export interface Chain {
+  /** See linePrefix. */
+  readonly prefix: string;
+  readonly link: Link;
+}
+
 export const LEAF_DIGITS = 64;

@@ -9,6 +9,8 @@ export const KEY_MAX: number = 64;
 export const VALUE_MAX: number = 512;
 /** Characters of JSON for all entries together. */
 const DETAILS_MAX = 4096;
+/** Of the brace or comma before an entry; they are not counted. */
+const SEPARATOR_CHARS = 1;
 
 /** `{…}`, followed by `,"detailsOmitted":n` where entries had to stay out. */
 export function detailsJson(details: unknown): string {
@@ -20,16 +22,21 @@ export function detailsJson(details: unknown): string {
   let omitted = 0;
   let room = DETAILS_MAX;
   for (const key of keys) {
-    const value = entries < ENTRIES_MAX ? read(details, key) : null;
+    if (entries === ENTRIES_MAX) {
+      omitted += 1;
+      continue;
+    }
+    const value = read(details, key);
     if (value === undefined) continue;
-    const part = entries < ENTRIES_MAX ? (entries === 0 ? FIRST : NEXT).json(key, value) : "";
-    if (entries >= ENTRIES_MAX || part.length - 1 > room) {
+    const part = (entries === 0 ? FIRST : NEXT).json(key, value);
+    const taken = part.length - SEPARATOR_CHARS;
+    if (taken > room) {
       omitted += 1;
       continue;
     }
     text += part;
     entries += 1;
-    room -= part.length - 1;
+    room -= taken;
   }
   const all = entries === 0 ? "{}" : `${text}}`;
   return omitted === 0 ? all : `${all},"detailsOmitted":${omitted}`;

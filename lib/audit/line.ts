@@ -1,6 +1,6 @@
 /** Records that have their place in the chain, as bytes for the segment: a batch is chained and written in one go. */
 import { LEAF_DIGITS, NO_PREVIOUS } from "./chain.ts";
-import type { Link } from "./chain.ts";
+import type { Chain } from "./chain.ts";
 import type { DurableRecord } from "./follower.ts";
 import type { Pending, Waiter } from "./pending.ts";
 import type { Draft } from "./record.ts";
@@ -42,13 +42,6 @@ const LINE_END = `,"prev":"${NO_PREVIOUS}"}\n`;
 export interface Batch {
   readonly lines: readonly Line[];
   readonly bytes: Buffer;
-}
-
-/** How the lines of a trail begin, and how they are linked. */
-export interface Chain {
-  /** See linePrefix. */
-  readonly prefix: string;
-  readonly link: Link;
 }
 
 /** Gives the records their places from `next` on, behind the record whose leaf hash is `head`. */

@@ -13,11 +13,12 @@
  *   came before that, recovery finishes the work.
  * - A file that was deleted or renamed under us still has its bytes: they are copied to a new segment of the same number.
  */
+import type { Chain } from "./chain.ts";
 import { AuditWriteError, asWriteError, TamperedError } from "./errors.ts";
 import type { AuditEvent, AuditEventType } from "./events.ts";
 import type { DurableRecord } from "./follower.ts";
 import { carriedLine, chained } from "./line.ts";
-import type { CarriedLine, Chain, Line } from "./line.ts";
+import type { CarriedLine, Line } from "./line.ts";
 import { Owed } from "./owed.ts";
 import { Patience } from "./patience.ts";
 import type { Pending } from "./pending.ts";
